@@ -1,0 +1,1 @@
+"""Exchange -> fingerprint: stateless, vectorised, sketches instead of text."""
