@@ -12,7 +12,7 @@ from tests.repository.tree import Source, python_sources, told
 
 CORE = ("fingerprint", "profile", "link", "harvest", "decide")
 
-LOADERS: dict[str, str] = {}
+LOADERS: dict[str, str] = {"harvest/model.py": "load"}
 """The one function of a file that may read packaged data (a fitted model), as ``{"harvest/model.py": "load"}``."""
 
 FORBIDDEN_MODULES = {
