@@ -16,11 +16,13 @@ help: ## list the commands
 # left in the middle of an install (see tools/venv.sh) is made anew.
 $(VENV)/.run: requirements.lock pyproject.toml $(if $(wildcard $(VENV)/.unfinished),remove-unfinished)
 	@sh tools/need.sh python $(PYTHON)
+	@echo "installing the packages of requirements.lock into $(VENV)"
 	@$(INSTALL) --require-hashes -r requirements.lock
 	@$(INSTALL) --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.lock $(VENV)/.run
+	@echo "installing the packages of requirements-dev.lock into $(VENV)"
 	@$(INSTALL) --require-hashes -r requirements-dev.lock
 	@touch $@
 

@@ -23,7 +23,7 @@ fi
 
 : >"$mark"
 status=0
-"$venv/bin/python" -m pip --disable-pip-version-check --no-input install -q "$@" || status=$?
+"$venv/bin/python" -m pip --disable-pip-version-check --no-input install -qq "$@" || status=$?
 # Above 128 pip was ended by a signal, and nobody knows what it was doing.
 [ "$status" -gt 128 ] || rm -f "$mark"
 exit "$status"
