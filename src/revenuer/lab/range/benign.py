@@ -1,0 +1,377 @@
+"""Honest operators: every class of innocent look-alike, each with many independent operators of their own make.
+
+`CLASSES` is the list: a class is a share of the benign accounts and a function that makes one operator (or one
+group of operators that share infrastructure) of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+from typing import NamedTuple
+
+from revenuer.lab.range.harvest import partner_streams
+from revenuer.lab.range.infra import Addresses, Books, address, agent, any_addresses, company, loguniform, mail_domain, network, server_addresses, token
+from revenuer.lab.range.phrases import family, product
+from revenuer.lab.range.plan import Plan, Stream, World, chat_stream, constant_or, maybe_side, plan, product_stream
+from revenuer.lab.range.pool import Row, Source
+from revenuer.lab.range.timing import Batches, Pattern, People, Schedule, Service, any_pattern
+from revenuer.lab.range.workloads import Chat, Mixture, Probing, Published, Review, Templated, Threads, Workload, any_of, in_order, rows_in_order, subject_texts
+
+DAY = 86_400.0
+
+
+def _volume(rng: Random, median: float, sigma: float = 0.9) -> float:
+    return median * rng.lognormvariate(0, sigma)
+
+
+def _texts(source: Source) -> list[str]:
+    return [r.bare for r in source.rows]
+
+
+def _slice(rng: Random, rows: tuple[Row, ...], low: int, high: int) -> tuple[Row, ...]:
+    size = min(len(rows), rng.randint(low, high))
+    at = rng.randrange(len(rows) - size + 1)
+    return rows[at : at + size]
+
+
+def chat_user(w: World, rng: Random) -> list[Plan]:
+    """One person and a handful of interests."""
+    streams = [chat_stream(w, rng, _volume(rng, 22, 1.0))]
+    return [plan(w, rng, "chat_user", maybe_side(w, rng, streams, 0.15))]
+
+
+def app_developer(w: World, rng: Random) -> list[Plan]:
+    """One product with one to three features."""
+    addresses, one = any_addresses(rng), w.client(rng)
+    pattern = any_pattern(rng, w.traces)
+    volume = _volume(rng, 40, 1.1)
+    features = rng.choice((1, 1, 1, 2, 2, 3))
+    streams = [product_stream(w, rng, volume / features, addresses=addresses, one=one, pattern=pattern) for _ in range(features)]
+    if rng.random() < 0.25:
+        name = rng.choice(("persona", "reasoning", "rewrite", "code", "instruct", "zh_instruct", "ru_instruct", "zh_reasoning", "ru_reasoning"))
+        personas = [r.text for s in w.material.pool.of("benign", "persona") for r in s.rows][:60]
+        inputs = any_of(subject_texts(w.material, rng), variation=rng.random())
+        work = Templated(w.material, family(rng, name, w.fold), inputs, personas=rng.sample(personas, min(len(personas), 3)))
+        streams[0] = Stream(work, pattern, volume, one, addresses)
+    return [plan(w, rng, "app_developer", maybe_side(w, rng, streams, 0.5))]
+
+
+def support_bot(w: World, rng: Random) -> list[Plan]:
+    """A help desk with its own persona over real customer turns."""
+    source = rng.choice(w.material.pool.of("benign", "customer_service") or w.material.pool.of("benign"))
+    system = None
+    template = product(rng, w.fold, task="Answer as our help desk would", system=True)
+    system, _ = template.render(rng, x="")
+    work: Workload
+    if source.rows[0].conversation_id:
+        work = Threads(w.material, source, system, window=rng.choice((4, 10, 20)))
+    else:
+        splits = sorted({r.split for r in source.rows})
+        mine = set(rng.sample(splits, min(len(splits), rng.randint(3, 40))))
+        texts = [r.text for r in source.rows if r.split in mine]
+        work = Templated(w.material, template, any_of(texts, variation=rng.uniform(0.1, 0.8)), tokens=110)
+    streams = [Stream(work, Service(rng, w.traces), _volume(rng, 90), w.client(rng), server_addresses(rng))]
+    return [plan(w, rng, "support_bot", maybe_side(w, rng, streams))]
+
+
+def rag_backfill(w: World, rng: Random) -> list[Plan]:
+    """Summaries and answers over a stock of documents, in bursts."""
+    pool = w.material.pool
+    rag = pool.of("benign", "rag")
+    if rag:
+        docs = [f"{r.context}\n\n{r.text}" if r.context else r.text for s in rag for r in s.rows]
+        cut = rng.choice((1500, 3000, 6000, 9000))
+        docs = [d[-cut:] for d in docs]
+    else:
+        source = rng.choice(pool.of("benign", "translation") or pool.of("benign"))
+        texts = _texts(source)
+        width = rng.randint(4, 14)
+        docs = [" ".join(texts[i : i + width]) for i in range(0, len(texts) - width, width)]
+    at = rng.randrange(len(docs))
+    docs = docs[at:] + docs[:at]
+    template = product(rng, w.fold, task=rng.choice(("Summarise the text", "List the main points", "Suggest keywords", "Turn it into meeting minutes", "Suggest three follow-up questions")))
+    work = Templated(w.material, template, in_order(docs), tokens=250)
+    streams = [Stream(work, Batches(rng), _volume(rng, 50), w.client(rng), server_addresses(rng))]
+    return [plan(w, rng, "rag_backfill", maybe_side(w, rng, streams))]
+
+
+def code_review(w: World, rng: Random) -> list[Plan]:
+    """Continuous integration: diffs in office hours, several at once."""
+    system, _ = product(rng, w.fold, task="Find errors in the text").render(rng, x="")
+    pattern: Pattern = Service(rng, w.traces) if rng.random() < 0.5 else People(rng, rng.uniform(2, 12))
+    streams = [Stream(Review(w.material, rng, system), pattern, _volume(rng, 60), w.client(rng), server_addresses(rng))]
+    return [plan(w, rng, "code_review", maybe_side(w, rng, streams))]
+
+
+def text_to_sql(w: World, rng: Random) -> list[Plan]:
+    """A product that turns its users' questions into queries over its own schema."""
+    sources = w.material.pool.of("benign", "text_to_sql") or w.material.pool.of("benign", "agent")
+    rows = [r for s in sources for r in s.rows]
+    work: Workload
+    if not rows:
+        return app_developer(w, rng)
+    if rng.random() < 0.5:
+        splits = sorted({r.split for r in rows})
+        mine = set(rng.sample(splits, min(len(splits), rng.randint(1, 3))))
+        work = Published(w.material, lambda r, _s, own=tuple(x for x in rows if x.split in mine): r.choice(own), 90)  # type: ignore[misc]
+    else:
+        template = product(rng, w.fold, task="Write the SQL query that answers the request")
+        work = Templated(w.material, template, any_of([r.bare for r in rows], variation=0.5), tokens=90)
+    streams = [Stream(work, Service(rng, w.traces), _volume(rng, 60), w.client(rng), server_addresses(rng))]
+    return [plan(w, rng, "text_to_sql", maybe_side(w, rng, streams))]
+
+
+def agent_product(w: World, rng: Random) -> list[Plan]:
+    """An agent: policy, tools, many turns."""
+    sources = w.material.pool.of("benign", "agent") or w.material.pool.of("benign", "customer_service")
+    source = rng.choice(sources or w.material.pool.of("benign"))
+    own = rng.random() < 0.6
+    system = product(rng, w.fold, task="Decide which team should handle it", system=True).render(rng, x="")[0] if own else None
+    work = Threads(w.material, source, system, tokens=160)
+    one = w.client(rng, tools=True)
+    streams = [Stream(work, Service(rng, w.traces) if rng.random() < 0.7 else constant_or(rng, w), _volume(rng, 80), one, server_addresses(rng))]
+    return [plan(w, rng, "agent", maybe_side(w, rng, streams))]
+
+
+def translation(w: World, rng: Random) -> list[Plan]:
+    """Documents translated sentence by sentence, in order."""
+    source = rng.choice(w.material.pool.of("benign", "translation", "chat") or w.material.pool.of("benign"))
+    rows = _slice(rng, source.rows, 80, 900)
+    if source.kind.startswith("translation") and rng.random() < 0.3:
+        work: Workload = Published(w.material, rows_in_order(rows), 60)
+    else:
+        template = product(rng, w.fold, task=rng.choice(("Translate it into {language}", "Translate to {language}, keep names", "Give the {language} version")))
+        work = Templated(w.material, template, in_order([r.bare for r in rows]), tokens=70)
+    pattern: Pattern = Batches(rng) if rng.random() < 0.7 else constant_or(rng, w, 0.5)
+    streams = [Stream(work, pattern, _volume(rng, 110), w.client(rng), server_addresses(rng))]
+    return [plan(w, rng, "translation", maybe_side(w, rng, streams))]
+
+
+def _suite(w: World, rng: Random, low: int, high: int) -> tuple[Workload, int]:
+    """A public harness as published, or with the lab's own wording; the same questions in every run."""
+    source = rng.choice(w.material.pool.of("benign", "eval_harness") or w.material.pool.of("benign"))
+    rows = _slice(rng, source.rows, low, high)
+    if rng.random() < 0.6:
+        return Published(w.material, rows_in_order(rows, restart=True), 220), len(rows)
+    texts = [r.bare for r in rows]
+    return Templated(w.material, family(rng, "eval", w.fold), in_order(texts, restart=True), tokens=220, subject=source.kind), len(rows)
+
+
+def nightly_eval(w: World, rng: Random) -> list[Plan]:
+    """The same suite every night."""
+    work, size = _suite(w, rng, 8, 70)
+    pattern = Schedule(rng, DAY * rng.choice((1, 1, 1, 2)), size)
+    streams = [Stream(work, pattern, size * w.config.days, w.client(rng), server_addresses(rng))]
+    return [plan(w, rng, "nightly_eval", maybe_side(w, rng, streams))]
+
+
+def new_model_bench(w: World, rng: Random) -> list[Plan]:
+    """A benchmark on the day the new model comes out: independent organisations in step."""
+    work, size = _suite(w, rng, 60, 500)
+    begin = w.launch + loguniform(rng, 60, 20 * 3600)
+    one = w.client(rng)
+    one.new_model_from, one.new_share = w.launch, 1.0
+    streams = [Stream(work, Batches(rng, 1, at=(begin,)), min(size, _volume(rng, 90, 0.6)), one, server_addresses(rng))]
+    if rng.random() < 0.8:
+        streams.append(product_stream(w, rng, streams[0].volume * rng.uniform(0.2, 1.5)))
+    return [plan(w, rng, "new_model_bench", streams)]
+
+
+def drift_monitor(w: World, rng: Random) -> list[Plan]:
+    """A small probe set every hour or so, day and night."""
+    work, size = _suite(w, rng, 2, 6)
+    pattern = Schedule(rng, 3600.0 * rng.choice((1, 1, 2, 4)), size)
+    streams = [Stream(work, pattern, w.config.days * DAY / pattern.period * size, w.client(rng), server_addresses(rng))]
+    return [plan(w, rng, "drift_monitor", maybe_side(w, rng, streams, 0.3))]
+
+
+def fallback_router(w: World, rng: Random) -> list[Plan]:
+    """Takes over another provider's traffic while that one is down: nothing, then everything."""
+    apps = [product_stream(w, rng, 1.0) for _ in range(rng.randint(2, 6))]
+    work = Mixture([(rng.random() + 0.1, s.workload) for s in apps], sticky=False)
+    pattern = Batches(rng, rng.randint(2, 7), gap=loguniform(rng, 0.5, 30))
+    streams = [Stream(work, pattern, _volume(rng, 90), w.client(rng), server_addresses(rng))]
+    return [plan(w, rng, "fallback_router", maybe_side(w, rng, streams, 0.3))]
+
+
+def team_key(w: World, rng: Random) -> list[Plan]:
+    """One account, many people and programs."""
+    streams = []
+    for _ in range(rng.randint(4, 18)):
+        maker = chat_stream if rng.random() < 0.6 else product_stream
+        streams.append(maker(w, rng, _volume(rng, 20)))
+    return [plan(w, rng, "team_key", streams)]
+
+
+def llm_gateway(w: World, rng: Random) -> list[Plan]:
+    """A company's own gateway: many programs behind one account and few addresses."""
+    addresses = server_addresses(rng)
+    name = agent(rng) if rng.random() < 0.6 else None
+    streams = [product_stream(w, rng, _volume(rng, 25), addresses=addresses, one=w.client(rng, agent_name=name)) for _ in range(rng.randint(5, 22))]
+    return [plan(w, rng, "llm_gateway", streams)]
+
+
+def audit_reasoning(w: World, rng: Random) -> list[Plan]:
+    """A regulated product that must keep the reasoning behind each answer."""
+    name = rng.choice(("reasoning", "reasoning", "trace", "zh_reasoning", "ru_reasoning"))
+    inputs = any_of(subject_texts(w.material, rng), reuse=rng.choice((0, 0.1)), variation=rng.uniform(0.2, 0.8))
+    work = Templated(w.material, family(rng, name, w.fold), inputs, tokens=600, answer_words=25)
+    streams = [Stream(work, any_pattern(rng, w.traces), _volume(rng, 80), w.client(rng), server_addresses(rng))]
+    return [plan(w, rng, "audit_reasoning", maybe_side(w, rng, streams))]
+
+
+def agency(w: World, rng: Random) -> list[Plan]:
+    """Client accounts on one template and network, each client with its own subject."""
+    template = product(rng, w.fold)
+    net = network(rng, rng.choice(("cloud", "office")))
+    block = rng.randrange(2048)
+    ips = [address(rng, net, block) for _ in range(rng.randint(1, 6))]
+    name = agent(rng)
+    pay = token(rng, "pm_", 40) if rng.random() < 0.5 else None
+    operator, made = token(rng, "op_"), []
+    domain = mail_domain(rng, company(rng)) if rng.random() < 0.5 else None
+    pattern = any_pattern(rng, w.traces)
+    signup = w.start - DAY * loguniform(rng, 1, 500)
+    burst = rng.random() < 0.4
+    median = _volume(rng, 45, 0.5)
+    for _ in range(w.group(rng, 5, 25)):
+        work = Templated(w.material, template, any_of(subject_texts(w.material, rng), variation=rng.uniform(0.1, 0.6)), tokens=220)
+        when = pattern if rng.random() < 0.5 else any_pattern(rng, w.traces)
+        stream = Stream(work, when, _volume(rng, median, 0.8), w.client(rng, agent_name=name), Addresses(rng, ips, stay=0.5))
+        books = Books(payment=pay, domain=domain, created_at=signup + rng.uniform(0, 3 * DAY) if burst else None)
+        made.append(plan(w, rng, "agency", maybe_side(w, rng, [stream], 0.3), operator=operator, books=books))
+    return made
+
+
+def shared_relay(w: World, rng: Random) -> list[Plan]:
+    """Unrelated customers behind the addresses, and often the program, of one relay."""
+    net = network(rng, "relay")
+    ips = [address(rng, net, rng.randrange(6)) for _ in range(rng.randint(2, 14))]
+    name = agent(rng, chat=True) if rng.random() < 0.7 else None
+    made = []
+    for _ in range(w.group(rng, 10, 50)):
+        one = w.client(rng, agent_name=name) if name and rng.random() < 0.8 else None
+        maker = chat_stream if rng.random() < 0.7 else product_stream
+        stream = maker(w, rng, _volume(rng, 30), addresses=Addresses(rng, ips, stay=rng.uniform(0.1, 0.9)), one=one)
+        made.append(plan(w, rng, "shared_relay", maybe_side(w, rng, [stream], 0.2)))
+    return made
+
+
+def classroom(w: World, rng: Random) -> list[Plan]:
+    """Students on one address, with the same exercises, in lessons and at home."""
+    net = network(rng, "campus")
+    ip = address(rng, net)
+    domain, org = mail_domain(rng, company(rng)), token(rng, "org_", 40)
+    own_org = rng.random() < 0.5
+    exercises = subject_texts(w.material, rng, 40)
+    system = rng.choice((None, "You are a patient teacher. Give hints, not solutions.", "You help students of a computer science course."))
+    template = family(rng, rng.choice(("reasoning", "instruct", "code")), w.fold) if rng.random() < 0.4 else None
+    first = w.start + rng.uniform(8, 15) * 3600
+    lessons = [first + d * DAY + rng.choice((0, 0, 7200)) for d in range(rng.randrange(2), int(w.config.days), rng.choice((1, 2, 3, 7)))] or [first]
+    name = agent(rng, chat=True) if rng.random() < 0.5 else None
+    operator, made = token(rng, "op_"), []
+    signup = w.start - DAY * rng.uniform(0, 60)
+    for _ in range(w.group(rng, 20, 40)):
+        inputs = any_of(exercises, reuse=0.15, variation=rng.uniform(0.5, 1.0))
+        work: Workload = Templated(w.material, template, inputs) if template else Mixture([(0.7, Templated(w.material, product(rng, w.fold, system=False), inputs)), (0.3, Chat(w.material, rng, system=system))])
+        one = w.client(rng, agent_name=name, chat=name is None)
+        here = Stream(work, Batches(rng, at=lessons, gap=rng.uniform(40, 260)), _volume(rng, 18, 0.6), one, Addresses(rng, [ip]))
+        streams = [here]
+        if rng.random() < 0.7:
+            streams.append(chat_stream(w, rng, here.volume * rng.uniform(0.1, 0.9)))
+        books = Books(org=org if own_org else None, domain=domain, created_at=signup + rng.uniform(0, 2 * 3600), country=net.country)
+        made.append(plan(w, rng, "classroom", streams, operator=operator, books=books))
+    return made
+
+
+def licensed_distillation(w: World, rng: Random) -> list[Plan]:
+    """A partner with a permission: just like a campaign, and allowed."""
+    operator, org, pay, name = token(rng, "op_"), token(rng, "org_", 40), token(rng, "pm_", 40), company(rng)
+    shared = rng.random() < 0.5
+    made = []
+    for streams in partner_streams(w, rng, w.group(rng, 3, 10)):
+        books = Books(org=org, name=name, payment=pay if shared else None, domain=mail_domain(rng, name), authorised=(f"distillation:{streams[0].client.model}",))
+        made.append(plan(w, rng, "licensed_distillation", maybe_side(w, rng, streams, 0.3), operator=operator, books=books))
+    return made
+
+
+def security_research(w: World, rng: Random) -> list[Plan]:
+    """Probing the model's limits, by the hundreds."""
+    streams = [Stream(Probing(w.material, rng), any_pattern(rng, w.traces), _volume(rng, 70), w.client(rng), any_addresses(rng))]
+    return [plan(w, rng, "security_research", maybe_side(w, rng, streams))]
+
+
+def judge_user(w: World, rng: Random) -> list[Plan]:
+    """Grades its own system's answers with a public or own judge prompt."""
+    texts = subject_texts(w.material, rng)
+    work = Templated(w.material, family(rng, "judge", w.fold), in_order(texts) if rng.random() < 0.5 else any_of(texts), tokens=160, answer_words=rng.randint(15, 160))
+    pattern: Pattern = Batches(rng) if rng.random() < 0.5 else Service(rng, w.traces)
+    streams = [Stream(work, pattern, _volume(rng, 90), w.client(rng), server_addresses(rng))]
+    return [plan(w, rng, "judge_user", maybe_side(w, rng, streams))]
+
+
+def synthetic_data(w: World, rng: Random) -> list[Plan]:
+    """Makes training data for a classifier of its own: allowed by most terms, and much like an attack."""
+    operator = token(rng, "op_")
+    template = family(rng, rng.choice(("taskgen", "rewrite", "taskgen", "persona")), w.fold)
+    texts = subject_texts(w.material, rng, 150)
+    books = Books(org=token(rng, "org_", 40))
+    made = []
+    for _ in range(rng.choice((1, 1, 2))):
+        work = Templated(w.material, template, any_of(texts, variation=0.7), tokens=450)
+        streams = [Stream(work, any_pattern(rng, w.traces), _volume(rng, 110), w.client(rng), server_addresses(rng))]
+        made.append(plan(w, rng, "synthetic_data", maybe_side(w, rng, streams), operator=operator, books=books))
+    return made
+
+
+def small_company(w: World, rng: Random) -> list[Plan]:
+    """Development, staging and production accounts of one product: one template, unequal loads."""
+    operator, name = token(rng, "op_"), company(rng)
+    books = Books(org=token(rng, "org_", 40), name=name, payment=token(rng, "pm_", 40) if rng.random() < 0.7 else None, domain=mail_domain(rng, name))
+    template, texts = product(rng, w.fold), subject_texts(w.material, rng)
+    addresses = server_addresses(rng)
+    agent_name = agent(rng)
+    volume, made = _volume(rng, 90), []
+    for number in range(rng.randint(2, 5)):
+        inputs = any_of(texts[:12] if number else texts, reuse=0.3 if number else 0.02, variation=0.4)
+        work = Templated(w.material, template, inputs)
+        where = addresses if rng.random() < 0.5 else any_addresses(rng)
+        streams = [Stream(work, any_pattern(rng, w.traces), volume, w.client(rng, agent_name=agent_name), where)]
+        made.append(plan(w, rng, "small_company", maybe_side(w, rng, streams, 0.3), operator=operator, books=books))
+        volume *= rng.uniform(0.1, 0.7)
+    return made
+
+
+class BenignClass(NamedTuple):
+    """A class: its share of benign accounts (the shares add up to 1) and the maker of one operator or group."""
+
+    share: float
+    make: Callable[[World, Random], list[Plan]]
+
+
+CLASSES: dict[str, BenignClass] = {
+    "chat_user": BenignClass(0.345, chat_user),
+    "app_developer": BenignClass(0.255, app_developer),
+    "support_bot": BenignClass(0.035, support_bot),
+    "rag_backfill": BenignClass(0.02, rag_backfill),
+    "code_review": BenignClass(0.025, code_review),
+    "text_to_sql": BenignClass(0.02, text_to_sql),
+    "agent": BenignClass(0.025, agent_product),
+    "translation": BenignClass(0.018, translation),
+    "nightly_eval": BenignClass(0.016, nightly_eval),
+    "new_model_bench": BenignClass(0.016, new_model_bench),
+    "drift_monitor": BenignClass(0.01, drift_monitor),
+    "fallback_router": BenignClass(0.012, fallback_router),
+    "team_key": BenignClass(0.008, team_key),
+    "llm_gateway": BenignClass(0.006, llm_gateway),
+    "audit_reasoning": BenignClass(0.018, audit_reasoning),
+    "agency": BenignClass(0.035, agency),
+    "shared_relay": BenignClass(0.04, shared_relay),
+    "classroom": BenignClass(0.025, classroom),
+    "licensed_distillation": BenignClass(0.005, licensed_distillation),
+    "security_research": BenignClass(0.01, security_research),
+    "judge_user": BenignClass(0.018, judge_user),
+    "synthetic_data": BenignClass(0.014, synthetic_data),
+    "small_company": BenignClass(0.024, small_company),
+}

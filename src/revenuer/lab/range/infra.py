@@ -1,0 +1,354 @@
+"""Who calls, from where, with what: networks, client stacks, request parameters, models, and the provider's books.
+
+All addresses, payment instruments and names are invented; system numbers of networks are public facts used for their shape.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Sequence
+from random import Random
+from typing import NamedTuple
+
+import msgspec
+
+from revenuer.records import Account, Params
+
+
+class Network(NamedTuple):
+    """An autonomous system: its number, what it is, and where most of it lies."""
+
+    asn: int
+    kind: str
+    country: str
+
+
+NETWORKS = tuple(
+    Network(asn, kind, country)
+    for kind, items in {
+        "home": "7922:US 701:US 20115:US 22773:US 7018:US 3320:DE 3209:DE 12322:FR 3215:FR 2856:GB 5089:GB 12874:IT 3352:ES 1136:NL 5617:PL "
+        "4134:CN 4837:CN 9808:CN 17676:JP 2516:JP 4766:KR 9829:IN 24560:IN 17488:IN 28573:BR 18881:BR 12389:RU 8402:RU 25513:RU 7713:ID "
+        "45899:VN 9121:TR 36992:EG 8452:EG 7303:AR 8151:MX 577:CA 812:CA 1221:AU 4788:MY 3462:TW 9299:PH 3301:SE 2119:NO 13184:DE 6830:AT",
+        "mobile": "21928:US 20057:US 22394:US 310:DE 12576:GB 55836:IN 45609:IN 56040:CN 24400:CN 9605:JP 26615:BR 31133:RU 8359:RU 37457:ZA",
+        "cloud": "16509:US 14618:US 15169:US 396982:US 8075:US 14061:US 63949:US 24940:DE 16276:FR 12876:FR 45102:CN 37963:CN 132203:CN 13238:RU 20473:US",
+        "office": "174:US 3356:US 6461:US 2914:US 1299:SE 3257:DE 6939:US 5511:FR 1273:GB 4713:JP 9583:IN 4323:US 11427:US 13030:CH",
+        "campus": "3:US 11:US 25:US 680:DE 786:GB 2200:FR 137:IT 4538:CN 2907:JP 1653:SE 2852:CZ 18209:IN 766:ES 3462:TW",
+        "relay": "9009:GB 60068:GB 212238:US 62240:CH 136787:HK 39351:SE 53667:US 51852:CH 206092:GB 13335:US",
+    }.items()
+    for asn, country in (item.split(":") for item in items.split())
+    for asn in (int(asn),)
+)
+BY_KIND: dict[str, tuple[Network, ...]] = {
+    k: tuple(n for n in NETWORKS if n.kind == k) for k in {n.kind for n in NETWORKS}
+}
+
+Address = tuple[str, int]
+
+
+def digest(*parts: object) -> int:
+    """64 bits of BLAKE2b over the parts' text; the same in every process."""
+    return int.from_bytes(hashlib.blake2b("\x1f".join(map(str, parts)).encode(), digest_size=8).digest(), "big")
+
+
+def token(rng: Random, prefix: str, bits: int = 48) -> str:
+    """An opaque identifier."""
+    return f"{prefix}{rng.getrandbits(bits):0{bits // 4}x}"
+
+
+def zipf(rng: Random, count: int, skew: float = 1.0) -> int:
+    """An index in [0, count), small ones likelier: density about 1 / (rank + 1) ** skew."""
+    if skew == 1.0:
+        return min(count - 1, int(math.expm1(rng.random() * math.log1p(count))))
+    top = (count + 1.0) ** (1 - skew)
+    return min(count - 1, int((1 + rng.random() * (top - 1)) ** (1 / (1 - skew)) - 1))
+
+
+def loguniform(rng: Random, low: float, high: float) -> float:
+    """Drawn uniformly in the logarithm; low and high > 0."""
+    return math.exp(rng.uniform(math.log(low), math.log(high)))
+
+
+def network(rng: Random, kind: str) -> Network:
+    """A network of a kind, popular ones likelier."""
+    nets = BY_KIND[kind]
+    return nets[zipf(rng, len(nets), 0.6)]
+
+
+def address(rng: Random, net: Network, block: int | None = None) -> Address:
+    """One address of a network; `block` fixes its /24 (or /64). About one in twelve home networks speaks IPv6."""
+    spread = {"home": 4096, "mobile": 1024, "cloud": 4096, "office": 2048, "campus": 64, "relay": 96}[net.kind]
+    chosen = block if block is not None else rng.randrange(spread)
+    where = digest("block", net.asn, chosen)
+    if net.kind in {"home", "mobile"} and where % 12 == 0:
+        return f"2001:db8:{net.asn & 0xFFFF:x}:{where >> 8 & 0xFFFF:x}::{rng.randrange(1, 0xFFFF):x}", net.asn
+    first = 11 + (where >> 24) % 180
+    return f"{first + (first >= 127)}.{where >> 8 & 255}.{where >> 16 & 255}.{rng.randrange(1, 255)}", net.asn
+
+
+class Addresses:
+    """The addresses one account calls from.
+
+    `stay` is the chance that the next session (or, with `per_request`, the next request) keeps the address it has;
+    `churn` the chance that a move goes to an address never used before, on the same networks.
+    """
+
+    def __init__(
+        self, rng: Random, known: Sequence[Address], nets: Sequence[Network] = (), *, stay: float = 0.8, churn: float = 0.0,
+        per_request: bool = False,
+    ) -> None:  # fmt: skip
+        self.known = list(known)
+        self._nets = list(nets)
+        self._stay, self._churn, self._per_request = stay, churn, per_request
+        self._at = self.known[zipf(rng, len(self.known), 1.2)]
+        self._session = -1
+
+    def pick(self, rng: Random, session: int) -> Address:
+        """The address of the next request of a session."""
+        if self._per_request or session != self._session:
+            self._session = session
+            if rng.random() >= self._stay:
+                if self._nets and rng.random() < self._churn:
+                    self._at = address(rng, self._nets[zipf(rng, len(self._nets), 1.2)])
+                    if len(self.known) < 64:
+                        self.known.append(self._at)
+                else:
+                    self._at = self.known[zipf(rng, len(self.known), 0.8)]
+        return self._at
+
+
+def person_addresses(rng: Random, country: str | None = None) -> Addresses:
+    """Home, often a phone, sometimes an office, sometimes a relay."""
+    local = [n for n in BY_KIND["home"] if n.country == country]
+    home = rng.choice(local) if local else network(rng, "home")
+    nets = [home]
+    if rng.random() < 0.45:
+        nets.append(network(rng, "mobile"))
+    if rng.random() < 0.25:
+        nets.append(network(rng, "office"))
+    if rng.random() < 0.12:
+        nets.append(network(rng, "relay"))
+    churn = rng.choice((0.0, 0.05, 0.3, 0.9))
+    return Addresses(rng, [address(rng, n) for n in nets], nets, stay=rng.uniform(0.3, 0.97), churn=churn)
+
+
+def server_addresses(rng: Random) -> Addresses:
+    """A fixed machine, a small fleet, a serverless platform with many, or an office gateway."""
+    roll = rng.random()
+    net = network(rng, "cloud" if roll < 0.8 else "office")
+    if roll < 0.35 or roll >= 0.9:
+        return Addresses(rng, [address(rng, net)])
+    if roll < 0.65 or roll >= 0.8:
+        block = rng.randrange(4096)
+        known = [address(rng, net, block if rng.random() < 0.6 else None) for _ in range(rng.randint(2, 8))]
+        return Addresses(rng, known, stay=rng.uniform(0, 0.9), per_request=rng.random() < 0.6)
+    known = [address(rng, net, rng.randrange(64)) for _ in range(rng.randint(4, 40))]
+    return Addresses(
+        rng, known, [net], stay=rng.uniform(0, 0.8), churn=rng.uniform(0.1, 0.9), per_request=rng.random() < 0.7
+    )
+
+
+def any_addresses(rng: Random, country: str | None = None) -> Addresses:
+    """A person's or a server's, at even odds."""
+    return person_addresses(rng, country) if rng.random() < 0.5 else server_addresses(rng)
+
+
+_AGENTS = (
+    *(f"OpenAI/Python {v}" for v in "1.99.3 1.82.0 1.107.1 2.3.0 1.68.2 2.8.1 1.51.0 1.35.10 0.28.1".split()),
+    *(f"OpenAI/JS {v}" for v in "5.12.2 4.104.0 6.1.0 5.23.1 4.77.0".split()),
+    *(f"Anthropic/Python {v}" for v in "0.64.0 0.71.0 0.52.2 0.40.0".split()),
+    *(f"Anthropic/JS {v}" for v in "0.60.0 0.65.0 0.39.0".split()),
+    *(f"python-requests/{v}" for v in "2.32.3 2.31.0 2.32.5 2.28.2".split()),
+    *(f"python-httpx/{v}" for v in "0.28.1 0.27.2 0.25.0".split()),
+    *(f"axios/{v}" for v in "1.7.9 1.11.0 0.27.2".split()),
+    *(f"litellm/{v}" for v in "1.74.0 1.63.2".split()),
+    *(f"AsyncOpenAI/Python {v}" for v in "1.99.3 2.3.0 1.82.0".split()),
+    *(f"langchainjs-openai/{v}" for v in "0.6.1 0.5.18".split()),
+    "Go-http-client/2.0", "Go-http-client/1.1", "curl/8.5.0", "curl/7.88.1", "node", "undici", "okhttp/4.12.0", "Java-http-client/21.0.4",
+    "Bun/1.2.2", "PostmanRuntime/7.43.0", "Guzzle/7", "reqwest/0.12", "aiohttp/3.11.11", "Faraday v2.12.0", "Apache-HttpClient/5.4",
+)  # fmt: skip
+_BROWSERS = tuple(
+    f"Mozilla/5.0 ({os}) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/{v}.0.0.0 Safari/537.36"
+    for os in ("Windows NT 10.0; Win64; x64", "Macintosh; Intel Mac OS X 10_15_7", "X11; Linux x86_64")
+    for v in (138, 139, 141, 136)
+) + (
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1",
+)
+_CHAT_APPS = (
+    "LibreChat/0.7.9",
+    "open-webui/0.6.22",
+    "ChatBox/1.15.2",
+    "TypingMind/2.6",
+    "Raycast/1.102",
+    "obsidian-copilot/2.9",
+    "Cherry-Studio/1.5.7",
+    "Cline/3.20",
+)
+
+MODELS = ("sol-4-mini", "sol-4", "sol-4-reason", "sol-3.5", "sol-4-nano", "sol-3", "sol-reason-mini")
+NEW_MODEL = "sol-5"
+REASONING = frozenset({"sol-4-reason", "sol-reason-mini", "sol-5"})
+
+
+class Client(msgspec.Struct):
+    """A client stack with its habits: what one program sends with every request."""
+
+    user_agent: str
+    ja4: str
+    endpoint: str
+    model: str
+    params: Params
+    key: str
+    new_model_from: float = math.inf
+    """From this time on, `new_share` of the requests ask for the new model."""
+    new_share: float = 0.0
+    error_rate: float = 0.01
+
+
+def agent(rng: Random, chat: bool = False) -> str:
+    """A user agent; default agents of popular SDKs are shared by very many."""
+    if chat:
+        return rng.choice(_BROWSERS) if rng.random() < 0.5 else rng.choice(_CHAT_APPS)
+    return _AGENTS[zipf(rng, len(_AGENTS), 0.7)]
+
+
+def client(
+    rng: Random, *, chat: bool = False, agent_name: str | None = None, max_tokens: int | None = -1, tools: bool = False
+) -> Client:
+    """A client stack drawn from what is common; `max_tokens` -1 draws it, None leaves it unset."""
+    name = agent_name or agent(rng, chat and rng.random() < 0.75)
+    family = name.split("/", 1)[0].split(" ", 1)[0]
+    build = digest("ja4", family, rng.randrange(3 if family in {"Mozilla", "OpenAI"} else 2))
+    endpoint = (
+        "anthropic.messages"
+        if name.startswith("Anthropic")
+        else ("openai.chat", "openai.chat", "openai.responses")[rng.randrange(3)]
+    )
+    if endpoint == "openai.chat" and rng.random() < 0.12:
+        endpoint = "anthropic.messages"
+    model = MODELS[zipf(rng, len(MODELS), 0.9)]
+    limit = (
+        rng.choice((None, None, 256, 512, 1000, 1024, 1024, 2000, 2048, 4096, 4096, 8192))
+        if max_tokens == -1
+        else max_tokens
+    )
+    if limit is None and endpoint == "anthropic.messages":
+        limit = rng.choice((1024, 2048, 4096))
+    params = Params(
+        temperature=rng.choice((None, None, None, 0.0, 0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 0.7, 1.0, 1.0, 0.9)),
+        top_p=rng.choice((None,) * 8 + (1.0, 0.95, 0.9)),
+        max_tokens=limit,
+        n=rng.choice((None,) * 14 + (1, 1, 2, 3, 4, 8)),
+        stream=rng.choice((None, True, False)) if not chat else rng.choice((True, True, None)),
+        logprobs=True if rng.random() < 0.04 else None,
+        reasoning_effort=rng.choice((None, "low", "medium", "high")) if model in REASONING else None,
+        response_format=rng.choice((None,) * 6 + ("json_object", "json_schema")) if not chat else None,
+        tools=rng.randint(1, 14) if tools else None,
+    )
+    return Client(
+        user_agent=name,
+        ja4=f"t13d{1400 + build % 300:04d}h2_{build >> 16 & 0xFFFFFFFFFFFF:012x}_{digest('ext', build) & 0xFFFFFFFFFFFF:012x}",
+        endpoint=endpoint,
+        model=model,
+        params=params,
+        key=token(rng, "key_", 40),
+        error_rate=loguniform(rng, 0.002, 0.05),
+    )
+
+
+_SYLLABLES = (
+    "al an ar bel bri ca cor da del el en fa fen gil ha hol in ka kel la lin lo lum ma mer mi mon na nor o pa per qui ra ri ro sa sel "
+    "so ta tel ti tor u va vel vi wen xi ya yo za zen"
+).split()
+_FORMS = (
+    "Labs",
+    "Software",
+    "Ltd",
+    "GmbH",
+    "Inc",
+    "Systems",
+    "AI",
+    "Studio",
+    "Group",
+    "Digital",
+    "Health",
+    "Media",
+    "Retail",
+    "Logistics",
+    "SARL",
+    "BV",
+    "Pte",
+)
+_FREE_MAIL = (
+    "gmail.com",
+    "outlook.com",
+    "gmail.com",
+    "icloud.com",
+    "yahoo.com",
+    "proton.me",
+    "qq.com",
+    "163.com",
+    "mail.ru",
+    "gmx.de",
+    "hotmail.com",
+)
+_COUNTRIES = tuple(
+    "US US US US IN IN GB DE FR CN CN BR JP CA KR RU SG NL ES IT PL ID VN TR MX AU TW SE UA NG PK EG AR PH".split()
+)
+
+
+def coin(rng: Random, low: int = 2, high: int = 4) -> str:
+    """An invented word."""
+    return "".join(rng.choice(_SYLLABLES) for _ in range(rng.randint(low, high))).capitalize()
+
+
+def company(rng: Random) -> str:
+    """An invented company."""
+    return f"{coin(rng)} {rng.choice(_FORMS)}"
+
+
+def mail_domain(rng: Random, name: str | None = None) -> str:
+    """A free mail provider's domain, or the company's own."""
+    if name is None:
+        return rng.choice(_FREE_MAIL)
+    return f"{name.split()[0].lower()}.{rng.choice(('com', 'io', 'ai', 'co', 'dev', 'net', 'app'))}"
+
+
+class Books(msgspec.Struct):
+    """What a set of accounts have in common in the provider's books; None means each account has its own."""
+
+    org: str | None = None
+    name: str | None = None
+    payment: str | None = None
+    domain: str | None = None
+    country: str | None = None
+    plan: str | None = None
+    created_at: float | None = None
+    authorised: tuple[str, ...] = ()
+
+
+_PLANS = ("payg", "payg", "payg", "pro", "pro", "team", "free", "free", "enterprise", "scale")
+
+
+def account(rng: Random, books: Books, start: float, end: float) -> Account:
+    """A new billing account. Most were opened long before the log begins, some during it."""
+    person = books.org is None and rng.random() < 0.55
+    legal = books.name or (f"{coin(rng, 1, 2)} {coin(rng)}" if person else company(rng))
+    created = books.created_at
+    if created is None:
+        created = (
+            rng.uniform(start, start + 0.6 * (end - start))
+            if rng.random() < 0.15
+            else start - 86_400 * loguniform(rng, 0.2, 900)
+        )
+    return Account(
+        account=token(rng, "acct_"),
+        org=books.org or token(rng, "org_", 40),
+        created_at=round(created, 1),
+        plan=books.plan or rng.choice(_PLANS),
+        payment=books.payment or token(rng, "pm_", 40),
+        email_domain=books.domain or mail_domain(rng, None if person or rng.random() < 0.3 else legal),
+        country=books.country or rng.choice(_COUNTRIES),
+        name=legal,
+        authorised=books.authorised,
+    )
