@@ -6,7 +6,7 @@ import ast
 import re
 from pathlib import Path
 
-from tests.repository.tree import ROOT, repository_files, text_of, told
+from tests.repository.tree import PACKAGE, ROOT, repository_files, text_of, told
 
 LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)#\s]+)(?:#[^)]*)?\)")
 DECISION = re.compile(r"(\d{4})-[a-z0-9-]+\.md")
@@ -57,7 +57,7 @@ def test_the_lists_that_contributing_names_exist() -> None:
     assert named, "CONTRIBUTING.md names no list any more"
     missing = []
     for name, where in named:
-        places = [ROOT / where, ROOT / "src" / "revenuer" / where.replace("lab.range", "lab/range")]
+        places = [ROOT / where, PACKAGE / where]
         if not any(name in _assigned(place) for place in places if place.exists()):
             missing.append(f"{name} in {where}")
     assert not missing, told(missing, 'The table "To add a new ..." in CONTRIBUTING.md names lists that do not exist.')

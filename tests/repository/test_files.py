@@ -6,11 +6,11 @@ import ast
 import re
 
 import pytest
-from tests.repository.tree import ROOT, repository_files, sources, text_of, told
+from tests.repository.tree import ROOT, Source, repository_files, sources, text_of, told
 
 MAX_LINES = 500
 MIRROR_FROM = 25
-"""Sources of fewer lines (docstring and imports of a folder, say) need no test file of their own."""
+"""Sources of fewer lines, or without a function or class of their own, need no test file of their own."""
 
 UNTESTED: dict[str, str] = {}
 """Sources without a test file of their own, each with the reason: ``{"cli.py": "..."}``. May only shrink."""
@@ -60,18 +60,22 @@ def mirror(path: str) -> str:
     return "/".join(["tests", *folders, f"test_{name}.py"])
 
 
+def wants_test(source: Source) -> bool:
+    """Whether a source has enough of its own to need a test file."""
+    defines = any(isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) for node in source.tree.body)
+    return defines and len(source.text.splitlines()) > MIRROR_FROM
+
+
 def _without_test() -> list[str]:
-    return [
-        source.path
-        for source in sources()
-        if len(source.text.splitlines()) > MIRROR_FROM and not (ROOT / mirror(source.path)).is_file()
-    ]
+    return [s.path for s in sources() if wants_test(s) and not (ROOT / mirror(s.path)).is_file()]
 
 
 def test_every_source_has_its_test_file() -> None:
     missing = [f"{path} wants {mirror(path)}" for path in _without_test() if path not in UNTESTED]
     assert not missing, told(
-        missing, f"Tests mirror the source: each file of more than {MIRROR_FROM} lines has a test file of its own."
+        missing,
+        f"Tests mirror the source: each file of more than {MIRROR_FROM} lines with a function or class has a test file "
+        "of its own.",
     )
 
 
@@ -133,6 +137,13 @@ def test_no_registry_hosts() -> None:
 )
 def test_where_the_mirror_looks(source: str, test: str) -> None:
     assert mirror(source) == test
+
+
+def test_what_the_mirror_asks_for() -> None:
+    padding = "x = 1\n" * MIRROR_FROM
+    assert wants_test(Source("link/a.py", padding + "def f(): ...\n"))
+    assert not wants_test(Source("link/a.py", "def f(): ...\n"))
+    assert not wants_test(Source("link/__init__.py", padding + "from revenuer.link.a import f\n"))
 
 
 @pytest.mark.parametrize(
