@@ -5,4 +5,14 @@ from revenuer.lab.range.make import RangeSummary, make_range
 from revenuer.lab.range.pool import PoolError, PromptPool
 from revenuer.lab.range.timing import Traces
 
-__all__ = ["Fold", "LogFormat", "PoolError", "PromptPool", "RangeConfig", "RangeSummary", "Traces", "load_config", "make_range"]
+__all__ = [
+    "Fold",
+    "LogFormat",
+    "PoolError",
+    "PromptPool",
+    "RangeConfig",
+    "RangeSummary",
+    "Traces",
+    "load_config",
+    "make_range",
+]

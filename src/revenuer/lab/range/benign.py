@@ -10,13 +10,38 @@ from collections.abc import Callable
 from random import Random
 from typing import NamedTuple
 
-from revenuer.lab.range.harvest import partner_streams
-from revenuer.lab.range.infra import Addresses, Books, address, agent, any_addresses, company, loguniform, mail_domain, network, server_addresses, token
+from revenuer.lab.range.harvest import bare, partner_streams
+from revenuer.lab.range.infra import (
+    Addresses,
+    Books,
+    address,
+    agent,
+    any_addresses,
+    company,
+    loguniform,
+    mail_domain,
+    network,
+    server_addresses,
+    token,
+)
 from revenuer.lab.range.phrases import family, product
 from revenuer.lab.range.plan import Plan, Stream, World, chat_stream, constant_or, maybe_side, plan, product_stream
 from revenuer.lab.range.pool import Row, Source
 from revenuer.lab.range.timing import Batches, Pattern, People, Schedule, Service, any_pattern
-from revenuer.lab.range.workloads import Chat, Mixture, Probing, Published, Review, Templated, Threads, Workload, any_of, in_order, rows_in_order, subject_texts
+from revenuer.lab.range.workloads import (
+    Chat,
+    Mixture,
+    Probing,
+    Published,
+    Review,
+    Templated,
+    Threads,
+    Workload,
+    any_of,
+    in_order,
+    rows_in_order,
+    subject_texts,
+)
 
 DAY = 86_400.0
 
@@ -47,12 +72,29 @@ def app_developer(w: World, rng: Random) -> list[Plan]:
     pattern = any_pattern(rng, w.traces)
     volume = _volume(rng, 40, 1.1)
     features = rng.choice((1, 1, 1, 2, 2, 3))
-    streams = [product_stream(w, rng, volume / features, addresses=addresses, one=one, pattern=pattern) for _ in range(features)]
+    streams = [
+        product_stream(w, rng, volume / features, addresses=addresses, one=one, pattern=pattern)
+        for _ in range(features)
+    ]
     if rng.random() < 0.25:
-        name = rng.choice(("persona", "reasoning", "rewrite", "code", "instruct", "zh_instruct", "ru_instruct", "zh_reasoning", "ru_reasoning"))
+        name = rng.choice(
+            (
+                "persona",
+                "reasoning",
+                "rewrite",
+                "code",
+                "instruct",
+                "zh_instruct",
+                "ru_instruct",
+                "zh_reasoning",
+                "ru_reasoning",
+            )
+        )
         personas = [r.text for s in w.material.pool.of("benign", "persona") for r in s.rows][:60]
         inputs = any_of(subject_texts(w.material, rng), variation=rng.random())
-        work = Templated(w.material, family(rng, name, w.fold), inputs, personas=rng.sample(personas, min(len(personas), 3)))
+        work = Templated(
+            w.material, family(rng, name, w.fold), inputs, personas=rng.sample(personas, min(len(personas), 3))
+        )
         streams[0] = Stream(work, pattern, volume, one, addresses)
     return [plan(w, rng, "app_developer", maybe_side(w, rng, streams, 0.5))]
 
@@ -90,7 +132,19 @@ def rag_backfill(w: World, rng: Random) -> list[Plan]:
         docs = [" ".join(texts[i : i + width]) for i in range(0, len(texts) - width, width)]
     at = rng.randrange(len(docs))
     docs = docs[at:] + docs[:at]
-    template = product(rng, w.fold, task=rng.choice(("Summarise the text", "List the main points", "Suggest keywords", "Turn it into meeting minutes", "Suggest three follow-up questions")))
+    template = product(
+        rng,
+        w.fold,
+        task=rng.choice(
+            (
+                "Summarise the text",
+                "List the main points",
+                "Suggest keywords",
+                "Turn it into meeting minutes",
+                "Suggest three follow-up questions",
+            )
+        ),
+    )
     work = Templated(w.material, template, in_order(docs), tokens=250)
     streams = [Stream(work, Batches(rng), _volume(rng, 50), w.client(rng), server_addresses(rng))]
     return [plan(w, rng, "rag_backfill", maybe_side(w, rng, streams))]
@@ -127,10 +181,22 @@ def agent_product(w: World, rng: Random) -> list[Plan]:
     sources = w.material.pool.of("benign", "agent") or w.material.pool.of("benign", "customer_service")
     source = rng.choice(sources or w.material.pool.of("benign"))
     own = rng.random() < 0.6
-    system = product(rng, w.fold, task="Decide which team should handle it", system=True).render(rng, x="")[0] if own else None
+    system = (
+        product(rng, w.fold, task="Decide which team should handle it", system=True).render(rng, x="")[0]
+        if own
+        else None
+    )
     work = Threads(w.material, source, system, tokens=160)
     one = w.client(rng, tools=True)
-    streams = [Stream(work, Service(rng, w.traces) if rng.random() < 0.7 else constant_or(rng, w), _volume(rng, 80), one, server_addresses(rng))]
+    streams = [
+        Stream(
+            work,
+            Service(rng, w.traces) if rng.random() < 0.7 else constant_or(rng, w),
+            _volume(rng, 80),
+            one,
+            server_addresses(rng),
+        )
+    ]
     return [plan(w, rng, "agent", maybe_side(w, rng, streams))]
 
 
@@ -141,7 +207,13 @@ def translation(w: World, rng: Random) -> list[Plan]:
     if source.kind.startswith("translation") and rng.random() < 0.3:
         work: Workload = Published(w.material, rows_in_order(rows), 60)
     else:
-        template = product(rng, w.fold, task=rng.choice(("Translate it into {language}", "Translate to {language}, keep names", "Give the {language} version")))
+        template = product(
+            rng,
+            w.fold,
+            task=rng.choice(
+                ("Translate it into {language}", "Translate to {language}, keep names", "Give the {language} version")
+            ),
+        )
         work = Templated(w.material, template, in_order([r.bare for r in rows]), tokens=70)
     pattern: Pattern = Batches(rng) if rng.random() < 0.7 else constant_or(rng, w, 0.5)
     streams = [Stream(work, pattern, _volume(rng, 110), w.client(rng), server_addresses(rng))]
@@ -149,18 +221,22 @@ def translation(w: World, rng: Random) -> list[Plan]:
 
 
 def _suite(w: World, rng: Random, low: int, high: int) -> tuple[Workload, int]:
-    """A public harness as published, or with the lab's own wording; the same questions in every run."""
-    source = rng.choice(w.material.pool.of("benign", "eval_harness") or w.material.pool.of("benign"))
+    """A public harness as published, or in own wording; every run the same. Some use published training data."""
+    pool = w.material.pool
+    public = pool.of("attack", "imitation", "tooluse", "cot", "reasoning") if rng.random() < 0.12 else []
+    source = rng.choice(public or pool.of("benign", "eval_harness") or pool.of("benign"))
     rows = _slice(rng, source.rows, low, high)
     if rng.random() < 0.6:
         return Published(w.material, rows_in_order(rows, restart=True), 220), len(rows)
     texts = [r.bare for r in rows]
-    return Templated(w.material, family(rng, "eval", w.fold), in_order(texts, restart=True), tokens=220, subject=source.kind), len(rows)
+    return Templated(
+        w.material, family(rng, "eval", w.fold), in_order(texts, restart=True), tokens=220, subject=source.kind
+    ), len(rows)
 
 
 def nightly_eval(w: World, rng: Random) -> list[Plan]:
     """The same suite every night."""
-    work, size = _suite(w, rng, 8, 70)
+    work, size = _suite(w, rng, 4, int(loguniform(rng, 6, 60)))
     pattern = Schedule(rng, DAY * rng.choice((1, 1, 1, 2)), size)
     streams = [Stream(work, pattern, size * w.config.days, w.client(rng), server_addresses(rng))]
     return [plan(w, rng, "nightly_eval", maybe_side(w, rng, streams))]
@@ -180,8 +256,8 @@ def new_model_bench(w: World, rng: Random) -> list[Plan]:
 
 def drift_monitor(w: World, rng: Random) -> list[Plan]:
     """A small probe set every hour or so, day and night."""
-    work, size = _suite(w, rng, 2, 6)
-    pattern = Schedule(rng, 3600.0 * rng.choice((1, 1, 2, 4)), size)
+    work, size = _suite(w, rng, 1, 4)
+    pattern = Schedule(rng, 3600.0 * rng.choice((1, 2, 3, 4, 6)), size)
     streams = [Stream(work, pattern, w.config.days * DAY / pattern.period * size, w.client(rng), server_addresses(rng))]
     return [plan(w, rng, "drift_monitor", maybe_side(w, rng, streams, 0.3))]
 
@@ -208,7 +284,10 @@ def llm_gateway(w: World, rng: Random) -> list[Plan]:
     """A company's own gateway: many programs behind one account and few addresses."""
     addresses = server_addresses(rng)
     name = agent(rng) if rng.random() < 0.6 else None
-    streams = [product_stream(w, rng, _volume(rng, 25), addresses=addresses, one=w.client(rng, agent_name=name)) for _ in range(rng.randint(5, 22))]
+    streams = [
+        product_stream(w, rng, _volume(rng, 25), addresses=addresses, one=w.client(rng, agent_name=name))
+        for _ in range(rng.randint(5, 22))
+    ]
     return [plan(w, rng, "llm_gateway", streams)]
 
 
@@ -236,9 +315,13 @@ def agency(w: World, rng: Random) -> list[Plan]:
     burst = rng.random() < 0.4
     median = _volume(rng, 45, 0.5)
     for _ in range(w.group(rng, 5, 25)):
-        work = Templated(w.material, template, any_of(subject_texts(w.material, rng), variation=rng.uniform(0.1, 0.6)), tokens=220)
+        work = Templated(
+            w.material, template, any_of(subject_texts(w.material, rng), variation=rng.uniform(0.1, 0.6)), tokens=220
+        )
         when = pattern if rng.random() < 0.5 else any_pattern(rng, w.traces)
-        stream = Stream(work, when, _volume(rng, median, 0.8), w.client(rng, agent_name=name), Addresses(rng, ips, stay=0.5))
+        stream = Stream(
+            work, when, _volume(rng, median, 0.8), w.client(rng, agent_name=name), Addresses(rng, ips, stay=0.5)
+        )
         books = Books(payment=pay, domain=domain, created_at=signup + rng.uniform(0, 3 * DAY) if burst else None)
         made.append(plan(w, rng, "agency", maybe_side(w, rng, [stream], 0.3), operator=operator, books=books))
     return made
@@ -265,22 +348,47 @@ def classroom(w: World, rng: Random) -> list[Plan]:
     domain, org = mail_domain(rng, company(rng)), token(rng, "org_", 40)
     own_org = rng.random() < 0.5
     exercises = subject_texts(w.material, rng, 40)
-    system = rng.choice((None, "You are a patient teacher. Give hints, not solutions.", "You help students of a computer science course."))
+    system = rng.choice(
+        (
+            None,
+            "You are a patient teacher. Give hints, not solutions.",
+            "You help students of a computer science course.",
+        )
+    )
     template = family(rng, rng.choice(("reasoning", "instruct", "code")), w.fold) if rng.random() < 0.4 else None
     first = w.start + rng.uniform(8, 15) * 3600
-    lessons = [first + d * DAY + rng.choice((0, 0, 7200)) for d in range(rng.randrange(2), int(w.config.days), rng.choice((1, 2, 3, 7)))] or [first]
+    lessons = [
+        first + d * DAY + rng.choice((0, 0, 7200))
+        for d in range(rng.randrange(2), int(w.config.days), rng.choice((1, 2, 3, 7)))
+    ] or [first]
     name = agent(rng, chat=True) if rng.random() < 0.5 else None
     operator, made = token(rng, "op_"), []
     signup = w.start - DAY * rng.uniform(0, 60)
     for _ in range(w.group(rng, 20, 40)):
         inputs = any_of(exercises, reuse=0.15, variation=rng.uniform(0.5, 1.0))
-        work: Workload = Templated(w.material, template, inputs) if template else Mixture([(0.7, Templated(w.material, product(rng, w.fold, system=False), inputs)), (0.3, Chat(w.material, rng, system=system))])
+        work: Workload = (
+            Templated(w.material, template, inputs)
+            if template
+            else Mixture(
+                [
+                    (0.7, Templated(w.material, product(rng, w.fold, system=False), inputs)),
+                    (0.3, Chat(w.material, rng, system=system)),
+                ]
+            )
+        )
         one = w.client(rng, agent_name=name, chat=name is None)
-        here = Stream(work, Batches(rng, at=lessons, gap=rng.uniform(40, 260)), _volume(rng, 18, 0.6), one, Addresses(rng, [ip]))
+        here = Stream(
+            work, Batches(rng, at=lessons, gap=rng.uniform(40, 260)), _volume(rng, 18, 0.6), one, Addresses(rng, [ip])
+        )
         streams = [here]
         if rng.random() < 0.7:
             streams.append(chat_stream(w, rng, here.volume * rng.uniform(0.1, 0.9)))
-        books = Books(org=org if own_org else None, domain=domain, created_at=signup + rng.uniform(0, 2 * 3600), country=net.country)
+        books = Books(
+            org=org if own_org else None,
+            domain=domain,
+            created_at=signup + rng.uniform(0, 2 * 3600),
+            country=net.country,
+        )
         made.append(plan(w, rng, "classroom", streams, operator=operator, books=books))
     return made
 
@@ -291,21 +399,42 @@ def licensed_distillation(w: World, rng: Random) -> list[Plan]:
     shared = rng.random() < 0.5
     made = []
     for streams in partner_streams(w, rng, w.group(rng, 3, 10)):
-        books = Books(org=org, name=name, payment=pay if shared else None, domain=mail_domain(rng, name), authorised=(f"distillation:{streams[0].client.model}",))
-        made.append(plan(w, rng, "licensed_distillation", maybe_side(w, rng, streams, 0.3), operator=operator, books=books))
+        books = Books(
+            org=org,
+            name=name,
+            payment=pay if shared else None,
+            domain=mail_domain(rng, name),
+            authorised=(f"distillation:{streams[0].client.model}",),
+        )
+        made.append(
+            plan(w, rng, "licensed_distillation", maybe_side(w, rng, streams, 0.3), operator=operator, books=books)
+        )
     return made
 
 
 def security_research(w: World, rng: Random) -> list[Plan]:
     """Probing the model's limits, by the hundreds."""
-    streams = [Stream(Probing(w.material, rng), any_pattern(rng, w.traces), _volume(rng, 70), w.client(rng), any_addresses(rng))]
+    streams = [
+        Stream(
+            Probing(w.material, rng), any_pattern(rng, w.traces), _volume(rng, 70), w.client(rng), any_addresses(rng)
+        )
+    ]
     return [plan(w, rng, "security_research", maybe_side(w, rng, streams))]
 
 
 def judge_user(w: World, rng: Random) -> list[Plan]:
     """Grades its own system's answers with a public or own judge prompt."""
     texts = subject_texts(w.material, rng)
-    work = Templated(w.material, family(rng, "judge", w.fold), in_order(texts) if rng.random() < 0.5 else any_of(texts), tokens=160, answer_words=rng.randint(15, 160))
+    public = w.material.pool.of("attack", "judge", "imitation") if rng.random() < 0.15 else []
+    if public:
+        texts = [bare(r) for r in _slice(rng, rng.choice(public).rows, 40, 400)]
+    work = Templated(
+        w.material,
+        family(rng, "judge", w.fold),
+        in_order(texts) if rng.random() < 0.5 else any_of(texts),
+        tokens=160,
+        answer_words=rng.randint(15, 160),
+    )
     pattern: Pattern = Batches(rng) if rng.random() < 0.5 else Service(rng, w.traces)
     streams = [Stream(work, pattern, _volume(rng, 90), w.client(rng), server_addresses(rng))]
     return [plan(w, rng, "judge_user", maybe_side(w, rng, streams))]
@@ -328,7 +457,12 @@ def synthetic_data(w: World, rng: Random) -> list[Plan]:
 def small_company(w: World, rng: Random) -> list[Plan]:
     """Development, staging and production accounts of one product: one template, unequal loads."""
     operator, name = token(rng, "op_"), company(rng)
-    books = Books(org=token(rng, "org_", 40), name=name, payment=token(rng, "pm_", 40) if rng.random() < 0.7 else None, domain=mail_domain(rng, name))
+    books = Books(
+        org=token(rng, "org_", 40),
+        name=name,
+        payment=token(rng, "pm_", 40) if rng.random() < 0.7 else None,
+        domain=mail_domain(rng, name),
+    )
     template, texts = product(rng, w.fold), subject_texts(w.material, rng)
     addresses = server_addresses(rng)
     agent_name = agent(rng)

@@ -12,7 +12,17 @@ from random import Random
 import msgspec
 
 from revenuer.lab.range.harvest import (
-    DAY, QUESTIONS, Carrier, Job, any_job, carriers, harvest_streams, loads, natural_job, published_job, questions, wrapped_job,
+    DAY,
+    QUESTIONS,
+    Carrier,
+    Job,
+    any_job,
+    carriers,
+    harvest_streams,
+    loads,
+    natural_job,
+    published_job,
+    wrapped_job,
 )  # fmt: skip
 from revenuer.lab.range.infra import loguniform, token
 from revenuer.lab.range.phrases import half
@@ -21,12 +31,20 @@ from revenuer.lab.range.pool import Row
 
 Maker = Callable[[World, Random, int, float, str], list[Plan]]
 
-_TRADES = "nurse lawyer chemist teacher farmer pilot chef economist carpenter translator detective librarian coach architect poet mechanic sailor judge astronomer botanist".split()
-_TRAITS = "patient blunt cheerful precise sceptical warm formal playful terse scholarly old-fashioned anxious optimistic methodical ironic".split()
-_ORIGINS = "from a small town|who has worked abroad|with thirty years of practice|new to the job|who writes for children|who loves data|who distrusts fashions|who explains by analogy".split("|")
+_TRADES = ["nurse", "lawyer", "chemist", "teacher", "farmer", "pilot", "chef", "economist", "carpenter", "translator", "detective", "librarian", "coach", "architect", "poet", "mechanic", "sailor", "judge", "astronomer", "botanist"]
+_TRAITS = ["patient", "blunt", "cheerful", "precise", "sceptical", "warm", "formal", "playful", "terse", "scholarly", "old-fashioned", "anxious", "optimistic", "methodical", "ironic"]
+_ORIGINS = ["from a small town", "who has worked abroad", "with thirty years of practice", "new to the job", "who writes for children", "who loves data", "who distrusts fashions", "who explains by analogy"]
 
 
-def _accounts(w: World, rng: Random, shape: str, campaign: str, carried: Sequence[Carrier], streams: Sequence[list[Stream]], side: float) -> list[Plan]:
+def _accounts(
+    w: World,
+    rng: Random,
+    shape: str,
+    campaign: str,
+    carried: Sequence[Carrier],
+    streams: Sequence[list[Stream]],
+    side: float,
+) -> list[Plan]:
     operator = f"op_{campaign}"
     made = []
     for carrier, mine in zip(carried, streams, strict=True):
@@ -44,7 +62,9 @@ def _window(w: World, rng: Random) -> tuple[float, float] | None:
     return begin, begin + length
 
 
-def _simple(job: Callable[[World, Random], Job], shape: str, care: tuple[float, float], mean: tuple[float, float] | None = None) -> Maker:
+def _simple(
+    job: Callable[[World, Random], Job], shape: str, care: tuple[float, float], mean: tuple[float, float] | None = None
+) -> Maker:
     """A shape that is one job on one pool."""
 
     def make(w: World, rng: Random, size: int, per_account: float, campaign: str) -> list[Plan]:
@@ -106,7 +126,11 @@ def _persona_job(w: World, rng: Random) -> Job:
 def _chinese_job(w: World, rng: Random) -> Job:
     chinese = [s for s in w.material.pool.of("attack") if s.rows[0].lang == "zh"]
     if chinese and rng.random() < 0.5:
-        return published_job(w, rng, (rng.choice(chinese).kind,)) if rng.random() < 0.5 else wrapped_job(w, rng, "zh_instruct", rows=chinese[0].rows)
+        return (
+            published_job(w, rng, (rng.choice(chinese).kind,))
+            if rng.random() < 0.5
+            else wrapped_job(w, rng, "zh_instruct", rows=chinese[0].rows)
+        )
     return wrapped_job(w, rng, rng.choice(("zh_reasoning", "zh_instruct")))
 
 
@@ -115,7 +139,9 @@ def _russian_job(w: World, rng: Random) -> Job:
 
 
 def _loose_job(w: World, rng: Random) -> Job:
-    return wrapped_job(w, rng, rng.choice(("reasoning", "instruct", "judge", "taskgen", "rewrite", "code", "trace")), loose=True)
+    return wrapped_job(
+        w, rng, rng.choice(("reasoning", "instruct", "judge", "taskgen", "rewrite", "code", "trace")), loose=True
+    )
 
 
 def _eval_job(w: World, rng: Random) -> Job:
@@ -147,7 +173,12 @@ def _diluted(shape: str, low: float, high: float, mean: tuple[float, float]) -> 
             rest = counts[i] * (1 - share) / share
             served = rng.sample(customers, min(len(customers), rng.randint(2, 6)))
             weights = [rng.lognormvariate(0, 0.7) for _ in served]
-            mine.append([stream, *(_honest(w, c, rest * v / sum(weights), carried[i]) for c, v in zip(served, weights, strict=True))])
+            mine.append(
+                [
+                    stream,
+                    *(_honest(w, c, rest * v / sum(weights), carried[i]) for c, v in zip(served, weights, strict=True)),
+                ]
+            )
         return _accounts(w, rng, shape, campaign, carried, mine, 0.0)
 
     return make
@@ -161,10 +192,22 @@ def _beneficiaries(w: World, rng: Random, size: int, per_account: float, campaig
     for _ in range(buyers):
         members = sorted(rng.sample(range(size), max(2, round(size * rng.uniform(0.5, 1.0)))))
         counts = loads(rng, len(members), per_account / buyers * size / len(members))
-        for i, stream in zip(members, harvest_streams(w, rng, any_job(w, rng), counts, [carried[i] for i in members], campaign=campaign), strict=True):
+        for i, stream in zip(
+            members,
+            harvest_streams(w, rng, any_job(w, rng), counts, [carried[i] for i in members], campaign=campaign),
+            strict=True,
+        ):
             mine[i].append(stream)
     used = [i for i in range(size) if mine[i]]
-    return _accounts(w, rng, "multi_beneficiary", campaign, [carried[i] for i in used], [mine[i] for i in used], rng.uniform(0.2, 0.7))
+    return _accounts(
+        w,
+        rng,
+        "multi_beneficiary",
+        campaign,
+        [carried[i] for i in used],
+        [mine[i] for i in used],
+        rng.uniform(0.2, 0.7),
+    )
 
 
 def _pool_switch(w: World, rng: Random, size: int, per_account: float, campaign: str) -> list[Plan]:
@@ -175,15 +218,20 @@ def _pool_switch(w: World, rng: Random, size: int, per_account: float, campaign:
     counts = loads(rng, size, per_account)
     cut = min(len(job.rows) - 1, sum(counts[:first]))
     made: list[Plan] = []
-    for part, rows, window in ((counts[:first], job.rows[:cut], (w.start, w.end)), (counts[first:], job.rows[cut:], (ban, w.end))):
+    for part, rows, window in (
+        (counts[:first], job.rows[:cut], (w.start, w.end)),
+        (counts[first:], job.rows[cut:], (ban, w.end)),
+    ):
         carried = carriers(w, rng, len(part), rng.uniform(0.1, 1.0))
-        if part is not counts and window[0] == ban:
+        if window[0] == ban:
             opened = ban + rng.uniform(-3, 0.2) * DAY
             for c in carried:
-                c.books.created_at = opened + rng.random() * DAY if rng.random() < 0.7 else None
+                c.books.created_at = opened + rng.random() * DAY if rng.random() < 0.7 else c.books.created_at
             window = (ban + loguniform(rng, 0.02, 1.5) * DAY, w.end)
         window = (min(window[0], w.end - DAY * 0.5), window[1])
-        streams = harvest_streams(w, rng, Job(tuple(rows) or job.rows, job.ask), part, carried, campaign=campaign, window=window)
+        streams = harvest_streams(
+            w, rng, Job(tuple(rows) or job.rows, job.ask), part, carried, campaign=campaign, window=window
+        )
         if window[0] == w.start:
             for s in streams:
                 s.banned_at = ban + rng.expovariate(1 / 7200)
@@ -223,6 +271,10 @@ SHAPES: dict[str, Maker] = {
 """Shape name -> maker."""
 
 
+CAPPED = {"light_accounts": 18.0, "diluted_5_10": 13.0, "diluted_20_50": 38.0, "slow_randomised": 30.0}
+"""Shapes whose harvest per account stays low whatever the range's share: about this many."""
+
+
 class Draw(msgspec.Struct, frozen=True):
     """One campaign to be made."""
 
@@ -244,15 +296,18 @@ def draw_campaigns(w: World, rng: Random) -> list[Draw]:
     low, high = config.campaign_size
     wanted = [name for name in names for _ in range(rng.randint(*config.campaigns_per_shape))]
     rng.shuffle(wanted)
-    wanted.sort(key=lambda name, seen=[]: (seen.count(name), seen.append(name))[0])  # type: ignore[misc]  # noqa: B006
+    wanted.sort(key=lambda name, seen=[]: (seen.count(name), seen.append(name))[0])  # type: ignore[misc]
     wanted = wanted[: max(1, int(accounts / low))]
     sizes = [loguniform(rng, low, high) for _ in wanted]
     for _ in range(8):
         factor = accounts / sum(sizes)
         sizes = [min(high, max(low, s * factor)) for s in sizes]
     rates = [loguniform(rng, 15, 250) for _ in wanted]
-    scale = harvest / sum(s * r for s, r in zip(sizes, rates, strict=True))
+    for _ in range(8):
+        spent = sum(s * min(r, CAPPED.get(name, r)) for name, s, r in zip(wanted, sizes, rates, strict=True))
+        scale = min(3.0, max(0.2, harvest / spent))
+        rates = [min(700.0, max(8.0, r * scale)) for r in rates]
     return [
-        Draw(token(rng, "c_", 32), shape, round(size), max(5.0, rate * min(3.0, max(0.1, scale))))
+        Draw(token(rng, "c_", 32), shape, round(size), rate)
         for shape, size, rate in zip(wanted, sizes, rates, strict=True)
     ]

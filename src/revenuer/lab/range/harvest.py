@@ -12,7 +12,21 @@ from typing import NamedTuple
 import numpy as np
 
 from revenuer.lab.range.infra import (
-    Addresses, Books, Client, Network, address, agent, digest, loguniform, mail_domain, company, network, person_addresses, server_addresses, token,
+    Addresses,
+    Books,
+    Client,
+    Network,
+    address,
+    agent,
+    company,
+    digest,
+    loguniform,
+    mail_domain,
+    network,
+    opening,
+    person_addresses,
+    server_addresses,
+    token,
 )  # fmt: skip
 from revenuer.lab.range.phrases import family
 from revenuer.lab.range.plan import Stream, World
@@ -46,7 +60,12 @@ class Job(NamedTuple):
 def bare(row: Row) -> str:
     """The question inside a published attack prompt, where it can be told."""
     text = row.bare
-    for head, tail in (("### Instruction:\n", "\n\n### Response"), ("within \\boxed{}. ", ""), ("\nQuestion: ", "\nRephrase"), ("\nQuestion: ", "\nA:")):
+    for head, tail in (
+        ("### Instruction:\n", "\n\n### Response"),
+        ("within \\boxed{}. ", ""),
+        ("\nQuestion: ", "\nRephrase"),
+        ("\nQuestion: ", "\nA:"),
+    ):
         if head in text:
             inner = text.rsplit(head, 1)[1]
             text = inner.split(tail, 1)[0] if tail else inner
@@ -87,7 +106,14 @@ def wrapped_job(
     tokens = round(loguniform(rng, 90, 900))
     return Job(
         rows or questions(w, rng, kinds),
-        lambda shard: Templated(w.material, template, in_order([bare(r) for r in shard], again=again), tokens=tokens, answer_words=words, personas=personas),
+        lambda shard: Templated(
+            w.material,
+            template,
+            in_order([bare(r) for r in shard], again=again),
+            tokens=tokens,
+            answer_words=words,
+            personas=personas,
+        ),
     )
 
 
@@ -106,7 +132,10 @@ def natural_job(w: World, rng: Random) -> Job:
     """Questions as a person would put them."""
     tokens = round(loguniform(rng, 120, 600))
     again = rng.choice((0.0, 0.02, 0.06))
-    return Job(questions(w, rng, ("imitation", "tooluse")), lambda shard: _Natural(in_order([bare(r) for r in shard], again=again), tokens))
+    return Job(
+        questions(w, rng, ("imitation", "tooluse")),
+        lambda shard: _Natural(in_order([bare(r) for r in shard], again=again), tokens),
+    )
 
 
 def any_job(w: World, rng: Random) -> Job:
@@ -116,7 +145,9 @@ def any_job(w: World, rng: Random) -> Job:
         return published_job(w, rng, rng.choice((QUESTIONS, ("data_generation",), ("judge",), ("reasoning", "cot"))))
     if roll < 0.35:
         return natural_job(w, rng)
-    return wrapped_job(w, rng, rng.choice(("reasoning", "trace", "judge", "taskgen", "rewrite", "instruct", "code", "persona")))
+    return wrapped_job(
+        w, rng, rng.choice(("reasoning", "trace", "judge", "taskgen", "rewrite", "instruct", "code", "persona"))
+    )
 
 
 def shards(rng: Random, rows: Sequence[Row], counts: Sequence[int]) -> list[list[Row]]:
@@ -166,7 +197,11 @@ def carriers(w: World, rng: Random, size: int, care: float) -> list[Carrier]:
     per_payment = rng.randint(2, 12)
     pays = [token(rng, "pm_", 40) for _ in range(size // per_payment + 1)]
     domain = mail_domain(rng, company(rng))
-    base = w.start + rng.uniform(-40, 0.4 * w.config.days) * DAY if rng.random() < 0.6 else w.start - DAY * loguniform(rng, 1, 300)
+    base = (
+        w.start + rng.uniform(-40, 0.4 * w.config.days) * DAY
+        if rng.random() < 0.6
+        else w.start - DAY * loguniform(rng, 1, 300)
+    )
     spread = loguniform(rng, 0.05, 20) * DAY
     name = agent(rng)
     names = [agent(rng) for _ in range(rng.randint(2, 5))]
@@ -180,7 +215,7 @@ def carriers(w: World, rng: Random, size: int, care: float) -> list[Carrier]:
         books = Books(
             payment=pays[i // per_payment] if share_pay and rng.random() < 0.85 else None,
             domain=domain if share_mail and rng.random() < 0.6 else None,
-            created_at=base + rng.random() * spread if burst else None,
+            created_at=base + rng.random() * spread if burst else opening(rng, w.start, w.end),
         )
         made.append(Carrier(books, places[i], one))
     return made
@@ -191,13 +226,22 @@ def _places(w: World, rng: Random, size: int, care: float) -> list[Addresses]:
     if roll < 0.25:
         net = network(rng, rng.choice(("cloud", "cloud", "office", "relay")))
         per = rng.randint(2, 12)
-        groups = [[address(rng, net, rng.randrange(4096)) for _ in range(rng.randint(1, 4))] for _ in range(size // per + 1)]
-        return [Addresses(rng, groups[i // per], stay=rng.uniform(0, 0.9), per_request=rng.random() < 0.3) for i in range(size)]
+        groups = [
+            [address(rng, net, rng.randrange(4096)) for _ in range(rng.randint(1, 4))] for _ in range(size // per + 1)
+        ]
+        return [
+            Addresses(rng, groups[i // per], stay=rng.uniform(0, 0.9), per_request=rng.random() < 0.3)
+            for i in range(size)
+        ]
     if roll < 0.5:
         nets = [network(rng, rng.choice(("cloud", "relay", "home"))) for _ in range(rng.randint(1, 3))]
         blocks = [rng.randrange(4096) for _ in range(max(1, size // rng.randint(1, 6)))]
         return [
-            Addresses(rng, [address(rng, nets[k % len(nets)], blocks[k % len(blocks)]) for k in range(i, i + rng.randint(1, 3))], stay=rng.uniform(0.3, 0.98))
+            Addresses(
+                rng,
+                [address(rng, nets[k % len(nets)], blocks[k % len(blocks)]) for k in range(i, i + rng.randint(1, 3))],
+                stay=rng.uniform(0.3, 0.98),
+            )
             for i in range(size)
         ]
     if roll < 0.65:
@@ -208,7 +252,14 @@ def _places(w: World, rng: Random, size: int, care: float) -> list[Addresses]:
 
 def _rotating(rng: Random, nets: Sequence[Network]) -> Addresses:
     mine = rng.sample(list(nets), min(len(nets), rng.randint(1, 4)))
-    return Addresses(rng, [address(rng, n) for n in mine], mine, stay=rng.uniform(0.2, 0.95), churn=rng.uniform(0.05, 0.9), per_request=rng.random() < 0.3)
+    return Addresses(
+        rng,
+        [address(rng, n) for n in mine],
+        mine,
+        stay=rng.uniform(0.2, 0.95),
+        churn=rng.uniform(0.05, 0.9),
+        per_request=rng.random() < 0.3,
+    )
 
 
 def pattern(w: World, rng: Random) -> Pattern:
@@ -245,11 +296,23 @@ def harvest_streams(
         total = sum(counts)
         times, sessions = first.times(gen, round(total * 1.1) + 5, start, end)
         to = gen.choice(len(counts), len(times), p=np.array(counts) / total)
+        opened = np.array([c.books.created_at or start for c in carried])
+        for _ in range(6):
+            early = times < opened[to]
+            to[early] = gen.choice(len(counts), int(early.sum()), p=np.array(counts) / total)
         own = [Dealt(times[to == i], sessions[to == i]) for i in range(len(counts))]
     elif rng.random() < 0.6:
         own = [pattern(w, rng) for _ in counts]
     return [
-        Stream(job.ask(parts[i]), own[i], float(counts[i]), carried[i].client, carried[i].addresses, campaign=campaign, window=window)
+        Stream(
+            job.ask(parts[i]),
+            own[i],
+            float(counts[i]),
+            carried[i].client,
+            carried[i].addresses,
+            campaign=campaign,
+            window=window,
+        )
         for i in range(len(counts))
     ]
 

@@ -154,16 +154,16 @@ def any_addresses(rng: Random, country: str | None = None) -> Addresses:
 
 
 _AGENTS = (
-    *(f"OpenAI/Python {v}" for v in "1.99.3 1.82.0 1.107.1 2.3.0 1.68.2 2.8.1 1.51.0 1.35.10 0.28.1".split()),
-    *(f"OpenAI/JS {v}" for v in "5.12.2 4.104.0 6.1.0 5.23.1 4.77.0".split()),
-    *(f"Anthropic/Python {v}" for v in "0.64.0 0.71.0 0.52.2 0.40.0".split()),
-    *(f"Anthropic/JS {v}" for v in "0.60.0 0.65.0 0.39.0".split()),
-    *(f"python-requests/{v}" for v in "2.32.3 2.31.0 2.32.5 2.28.2".split()),
-    *(f"python-httpx/{v}" for v in "0.28.1 0.27.2 0.25.0".split()),
-    *(f"axios/{v}" for v in "1.7.9 1.11.0 0.27.2".split()),
-    *(f"litellm/{v}" for v in "1.74.0 1.63.2".split()),
-    *(f"AsyncOpenAI/Python {v}" for v in "1.99.3 2.3.0 1.82.0".split()),
-    *(f"langchainjs-openai/{v}" for v in "0.6.1 0.5.18".split()),
+    *(f"OpenAI/Python {v}" for v in ["1.99.3", "1.82.0", "1.107.1", "2.3.0", "1.68.2", "2.8.1", "1.51.0", "1.35.10", "0.28.1"]),
+    *(f"OpenAI/JS {v}" for v in ["5.12.2", "4.104.0", "6.1.0", "5.23.1", "4.77.0"]),
+    *(f"Anthropic/Python {v}" for v in ["0.64.0", "0.71.0", "0.52.2", "0.40.0"]),
+    *(f"Anthropic/JS {v}" for v in ["0.60.0", "0.65.0", "0.39.0"]),
+    *(f"python-requests/{v}" for v in ["2.32.3", "2.31.0", "2.32.5", "2.28.2"]),
+    *(f"python-httpx/{v}" for v in ["0.28.1", "0.27.2", "0.25.0"]),
+    *(f"axios/{v}" for v in ["1.7.9", "1.11.0", "0.27.2"]),
+    *(f"litellm/{v}" for v in ["1.74.0", "1.63.2"]),
+    *(f"AsyncOpenAI/Python {v}" for v in ["1.99.3", "2.3.0", "1.82.0"]),
+    *(f"langchainjs-openai/{v}" for v in ["0.6.1", "0.5.18"]),
     "Go-http-client/2.0", "Go-http-client/1.1", "curl/8.5.0", "curl/7.88.1", "node", "undici", "okhttp/4.12.0", "Java-http-client/21.0.4",
     "Bun/1.2.2", "PostmanRuntime/7.43.0", "Guzzle/7", "reqwest/0.12", "aiohttp/3.11.11", "Faraday v2.12.0", "Apache-HttpClient/5.4",
 )  # fmt: skip
@@ -238,9 +238,9 @@ def client(
         temperature=rng.choice((None, None, None, 0.0, 0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 0.7, 1.0, 1.0, 0.9)),
         top_p=rng.choice((None,) * 8 + (1.0, 0.95, 0.9)),
         max_tokens=limit,
-        n=rng.choice((None,) * 14 + (1, 1, 2, 3, 4, 8)),
+        n=rng.choice((None,) * 20 + (1, 1, 1, 2, 3, 4, 8)) if not chat else None,
         stream=rng.choice((None, True, False)) if not chat else rng.choice((True, True, None)),
-        logprobs=True if rng.random() < 0.04 else None,
+        logprobs=True if not chat and rng.random() < 0.04 else None,
         reasoning_effort=rng.choice((None, "low", "medium", "high")) if model in REASONING else None,
         response_format=rng.choice((None,) * 6 + ("json_object", "json_schema")) if not chat else None,
         tools=rng.randint(1, 14) if tools else None,
@@ -256,10 +256,7 @@ def client(
     )
 
 
-_SYLLABLES = (
-    "al an ar bel bri ca cor da del el en fa fen gil ha hol in ka kel la lin lo lum ma mer mi mon na nor o pa per qui ra ri ro sa sel "
-    "so ta tel ti tor u va vel vi wen xi ya yo za zen"
-).split()
+_SYLLABLES = ["al", "an", "ar", "bel", "bri", "ca", "cor", "da", "del", "el", "en", "fa", "fen", "gil", "ha", "hol", "in", "ka", "kel", "la", "lin", "lo", "lum", "ma", "mer", "mi", "mon", "na", "nor", "o", "pa", "per", "qui", "ra", "ri", "ro", "sa", "sel", "so", "ta", "tel", "ti", "tor", "u", "va", "vel", "vi", "wen", "xi", "ya", "yo", "za", "zen"]
 _FORMS = (
     "Labs",
     "Software",
@@ -293,7 +290,7 @@ _FREE_MAIL = (
     "hotmail.com",
 )
 _COUNTRIES = tuple(
-    "US US US US IN IN GB DE FR CN CN BR JP CA KR RU SG NL ES IT PL ID VN TR MX AU TW SE UA NG PK EG AR PH".split()
+    ["US", "US", "US", "US", "IN", "IN", "GB", "DE", "FR", "CN", "CN", "BR", "JP", "CA", "KR", "RU", "SG", "NL", "ES", "IT", "PL", "ID", "VN", "TR", "MX", "AU", "TW", "SE", "UA", "NG", "PK", "EG", "AR", "PH"]
 )
 
 
@@ -330,17 +327,18 @@ class Books(msgspec.Struct):
 _PLANS = ("payg", "payg", "payg", "pro", "pro", "team", "free", "free", "enterprise", "scale")
 
 
+def opening(rng: Random, start: float, end: float) -> float:
+    """When an account was opened: mostly long before the log begins, sometimes during it."""
+    if rng.random() < 0.15:
+        return rng.uniform(start, start + 0.6 * (end - start))
+    return start - 86_400 * loguniform(rng, 0.2, 900)
+
+
 def account(rng: Random, books: Books, start: float, end: float) -> Account:
-    """A new billing account. Most were opened long before the log begins, some during it."""
+    """A new billing account; what `books` leaves open is drawn."""
     person = books.org is None and rng.random() < 0.55
     legal = books.name or (f"{coin(rng, 1, 2)} {coin(rng)}" if person else company(rng))
-    created = books.created_at
-    if created is None:
-        created = (
-            rng.uniform(start, start + 0.6 * (end - start))
-            if rng.random() < 0.15
-            else start - 86_400 * loguniform(rng, 0.2, 900)
-        )
+    created = books.created_at if books.created_at is not None else opening(rng, start, end)
     return Account(
         account=token(rng, "acct_"),
         org=books.org or token(rng, "org_", 40),

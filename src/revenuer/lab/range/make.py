@@ -31,7 +31,7 @@ from revenuer.lab.range.plan import Plan, Stream, World
 from revenuer.lab.range.pool import PromptPool
 from revenuer.lab.range.timing import Traces
 from revenuer.lab.range.workloads import Ask, Material
-from revenuer.records import Exchange, Message, Params, Response, Usage
+from revenuer.records import Exchange, Message, Response, Usage
 
 RANGE_VERSION = 1
 
@@ -76,7 +76,12 @@ class RangeSummary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def make_range(
-    config: RangeConfig, prompts: PromptPool, out: Path, *, traces: Traces | None = None, progress: Progress = lambda *_: None
+    config: RangeConfig,
+    prompts: PromptPool,
+    out: Path,
+    *,
+    traces: Traces | None = None,
+    progress: Progress = lambda *_: None,
 ) -> RangeSummary:
     """Write a range into the folder `out`, made if need be. Same arguments, same bytes.
 
@@ -104,15 +109,28 @@ def make_range(
         ranks = index.order()
         log = out / f"exchanges.{config.log_format}"
         with spill_path.open("rb") as handle, mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) as raw:
-            _write_log(log, config.log_format, (raw[index.at[i] : index.at[i] + index.size[i]] for i in ranks), len(ranks), progress)
+            _write_log(
+                log,
+                config.log_format,
+                (raw[index.at[i] : index.at[i] + index.size[i]] for i in ranks),
+                len(ranks),
+                progress,
+            )
     finally:
         spill_path.unlink(missing_ok=True)
-    accounts = sorted(plans, key=lambda p: p.account.account)
+    accounts = sorted((plans[i] for i in set(index.plan)), key=lambda p: p.account.account)
     _write_lines(out / "accounts.jsonl", (p.account for p in accounts))
     _write_lines(
         out / "truth_accounts.jsonl",
         (
-            TruthAccount(account=p.account.account, role=p.role, cls=p.cls, campaign=p.campaign, operator=p.operator, authorised=bool(p.account.authorised))
+            TruthAccount(
+                account=p.account.account,
+                role=p.role,
+                cls=p.cls,
+                campaign=p.campaign,
+                operator=p.operator,
+                authorised=bool(p.account.authorised),
+            )
             for p in accounts
         ),
     )
@@ -133,12 +151,12 @@ def make_range(
         log=log.name,
         exchanges=len(index),
         harvest=sum(c is not None for c in campaigns),
-        accounts=len(plans),
-        campaign_accounts=sum(p.role == "campaign" for p in plans),
-        classes=dict(sorted(Counter(p.cls for p in plans if p.role == "benign").items())),
+        accounts=len(accounts),
+        campaign_accounts=sum(p.role == "campaign" for p in accounts),
+        classes=dict(sorted(Counter(p.cls for p in accounts if p.role == "benign").items())),
         class_exchanges=dict(sorted(counts.items())),
-        shapes=dict(sorted(Counter(p.cls for p in plans if p.role == "campaign").items())),
-        campaigns=len({p.campaign for p in plans if p.campaign}),
+        shapes=dict(sorted(Counter(p.cls for p in accounts if p.role == "campaign").items())),
+        campaigns=len({p.campaign for p in accounts if p.campaign}),
         sources={f"{s.role}__{s.name}": len(s.rows) for s in prompts.sources},
         first_ts=index.ts[ranked[0]],
         last_ts=index.ts[ranked[-1]],
@@ -197,14 +215,16 @@ def _plans(world: World) -> list[Plan]:
             made += len(plans)
             benign += plans
     total = sum(s.volume for p in benign for s in p.streams)
-    scale = max(0.05, config.exchanges - spent) / total
+    scale = max(0.05 * config.exchanges, config.exchanges - spent) / total
     for p in benign:
         for s in p.streams:
             s.volume *= scale
     return campaigns + benign
 
 
-def _play(world: World, one: Plan, number: int, seed: int, spill: BinaryIO, index: _Index, campaigns: list[str | None]) -> None:
+def _play(
+    world: World, one: Plan, number: int, seed: int, spill: BinaryIO, index: _Index, campaigns: list[str | None]
+) -> None:
     """Everything one account sends."""
     rng = Random(f"{world.config.seed}/play/{number}")
     gen = np.random.default_rng(digest(world.config.seed, "times", number))
@@ -234,7 +254,9 @@ def _play(world: World, one: Plan, number: int, seed: int, spill: BinaryIO, inde
             model = NEW_MODEL
         status = _status(rng, stream, ts)
         for attempt in range(4):
-            exchange = _exchange(rng, exchange_id(seed, len(index)), ts, account, org, stream, where, model, request, status)
+            exchange = _exchange(
+                rng, exchange_id(seed, len(index)), ts, account, org, stream, where, model, request, status
+            )
             line = encode(exchange)
             spill.write(line)
             index.add(exchange.ts, len(line), number)
@@ -254,7 +276,16 @@ def _status(rng: Random, stream: Stream, ts: float) -> int:
 
 
 def _exchange(
-    rng: Random, ident: str, ts: float, account: str, org: str | None, stream: Stream, where: Address, model: str, request: Ask, status: int
+    rng: Random,
+    ident: str,
+    ts: float,
+    account: str,
+    org: str | None,
+    stream: Stream,
+    where: Address,
+    model: str,
+    request: Ask,
+    status: int,
 ) -> Exchange:
     one = stream.client
     characters = sum(len(content) for _, content in request.messages)
@@ -271,7 +302,11 @@ def _exchange(
         if model in REASONING:
             reasoning = int(completion * rng.lognormvariate(0.2, 0.6))
         completion *= one.params.n or 1
-        latency = 250 + (completion + reasoning) * rng.uniform(6, 22) * (0.5 if "mini" in model or "nano" in model else 1.0) + prompt * 0.05
+        latency = (
+            250
+            + (completion + reasoning) * rng.uniform(6, 22) * (0.5 if "mini" in model or "nano" in model else 1.0)
+            + prompt * 0.05
+        )
     cached = prompt // 128 * 128 if prompt > 1100 and rng.random() < 0.5 else None
     return Exchange(
         id=ident,

@@ -7,10 +7,20 @@ from random import Random
 import msgspec
 
 from revenuer.lab.range.config import Fold, RangeConfig
-from revenuer.lab.range.infra import Addresses, Books, Client, account, any_addresses, client, loguniform, person_addresses, token
+from revenuer.lab.range.infra import (
+    Addresses,
+    Books,
+    Client,
+    account,
+    any_addresses,
+    client,
+    loguniform,
+    person_addresses,
+    token,
+)
+from revenuer.lab.range.phrases import product
 from revenuer.lab.range.timing import Constant, Pattern, People, Service, Traces, any_pattern
 from revenuer.lab.range.workloads import Chat, Material, Templated, Workload, any_of, subject_texts
-from revenuer.lab.range.phrases import product
 from revenuer.records import Account
 
 
@@ -77,12 +87,22 @@ class World:
         return self.adopt(rng, client(rng, **how))  # type: ignore[arg-type]
 
 
-def plan(world: World, rng: Random, cls: str, streams: list[Stream], *, operator: str | None = None, books: Books | None = None) -> Plan:
+def plan(
+    world: World,
+    rng: Random,
+    cls: str,
+    streams: list[Stream],
+    *,
+    operator: str | None = None,
+    books: Books | None = None,
+) -> Plan:
     """A benign account."""
     return Plan(world.open(rng, books), streams, "benign", cls, operator or token(rng, "op_"))
 
 
-def chat_stream(world: World, rng: Random, volume: float, *, addresses: Addresses | None = None, one: Client | None = None) -> Stream:
+def chat_stream(
+    world: World, rng: Random, volume: float, *, addresses: Addresses | None = None, one: Client | None = None
+) -> Stream:
     """A person talking to the model through some chat program or script."""
     system = "You are a helpful assistant." if rng.random() < 0.35 else None
     if system and rng.random() < 0.5:
@@ -103,9 +123,17 @@ def product_stream(
     """A product's own template around varied inputs of its subject."""
     lang = rng.choice((None,) * 9 + ("zh", "zh", "ru", "ru", "de", "es", "fr", "pt", "ja", "ko"))
     template = product(rng, world.fold, lang=lang)
-    inputs = any_of(subject_texts(world.material, rng), reuse=rng.choice((0, 0, 0.05, 0.2)), variation=rng.uniform(0, 0.8))
+    inputs = any_of(
+        subject_texts(world.material, rng), reuse=rng.choice((0, 0, 0.05, 0.2)), variation=rng.uniform(0, 0.8)
+    )
     work = Templated(world.material, template, inputs, tokens=round(loguniform(rng, 30, 700)))
-    return Stream(work, pattern or any_pattern(rng, world.traces), volume, one or world.client(rng), addresses or any_addresses(rng))
+    return Stream(
+        work,
+        pattern or any_pattern(rng, world.traces),
+        volume,
+        one or world.client(rng),
+        addresses or any_addresses(rng),
+    )
 
 
 def side_use(world: World, rng: Random, streams: list[Stream], *, low: float = 0.05, high: float = 0.4) -> list[Stream]:
@@ -117,7 +145,13 @@ def side_use(world: World, rng: Random, streams: list[Stream], *, low: float = 0
     maker = chat_stream if rng.random() < 0.55 else product_stream
     same = rng.random() < 0.5
     streams.append(
-        maker(world, rng, extra, addresses=main.addresses if same else None, one=world.adopt(rng, main.client) if rng.random() < 0.4 else None)
+        maker(
+            world,
+            rng,
+            extra,
+            addresses=main.addresses if same else None,
+            one=world.adopt(rng, main.client) if rng.random() < 0.4 else None,
+        )
     )
     return streams
 

@@ -6,6 +6,7 @@ import gzip
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from enum import StrEnum
 from importlib import resources
 from pathlib import Path
 from random import Random
@@ -16,12 +17,7 @@ from revenuer.lab.range.config import Fold
 
 WORD = re.compile(r"[a-z]{4,14}|[一-鿿]{2}")
 STOP = frozenset(
-    "about above after again also answer based because been before being below between both cannot correct could does doing "
-    "down each every example explain find first following from give given have having here however into just know let like list "
-    "long look made make many more most much must need needs next number only other please provide question same sentence "
-    "should show some such sure take tell than thank thanks that their them then there these they this those through time under "
-    "using very want well were what when where which while will with within without word words work would write year your "
-    "following multiple choice questions answers english phrase german japanese swahili".split()
+    ["about", "above", "after", "again", "also", "answer", "based", "because", "been", "before", "being", "below", "between", "both", "cannot", "correct", "could", "does", "doing", "down", "each", "every", "example", "explain", "find", "first", "following", "from", "give", "given", "have", "having", "here", "however", "into", "just", "know", "let", "like", "list", "long", "look", "made", "make", "many", "more", "most", "much", "must", "need", "needs", "next", "number", "only", "other", "please", "provide", "question", "same", "sentence", "should", "show", "some", "such", "sure", "take", "tell", "than", "thank", "thanks", "that", "their", "them", "then", "there", "these", "they", "this", "those", "through", "time", "under", "using", "very", "want", "well", "were", "what", "when", "where", "which", "while", "will", "with", "within", "without", "word", "words", "work", "would", "write", "year", "your", "following", "multiple", "choice", "questions", "answers", "english", "phrase", "german", "japanese", "swahili"]
 )
 
 FOLDS: dict[str, Fold] = {
@@ -60,6 +56,24 @@ FOLDS: dict[str, Fold] = {
     "zero_shot_cot_eval": Fold.B,
 }
 """The fold of every source known here. A source not listed alternates within its role and kind, in name order."""
+
+
+class Flavour(StrEnum):
+    """What sort of thing a conversation is about. Closed."""
+
+    CHAT = "chat"
+    """What people ask of their own accord."""
+    STUDY = "study"
+    """Exercises and test questions."""
+    SERVICE = "service"
+    """What customers ask of a company, and what companies process."""
+
+
+def flavour_of(kind: str) -> Flavour:
+    """The flavour of a source's kind."""
+    if kind.startswith("eval_harness"):
+        return Flavour.STUDY
+    return Flavour.CHAT if kind.startswith("chat") else Flavour.SERVICE
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -129,8 +143,16 @@ class PromptPool:
         self.sources = tuple(sorted(sources, key=lambda s: (s.role, s.name)))
         self.systems = dict(systems or {})
         self.conversations = tuple(_conversations(self.sources))
-        self._topics = _topic_index(self.conversations)
+        self._topics: dict[str, tuple[int, ...]] = {}
+        names: dict[Flavour, tuple[str, ...]] = {}
+        kinds = {s.name: s.kind for s in self.sources}
+        for flavour in Flavour:
+            members = [i for i, c in enumerate(self.conversations) if flavour_of(kinds[c.source]) is flavour]
+            found = _topic_index(self.conversations, members, flavour)
+            self._topics.update(found)
+            names[flavour] = tuple(sorted(found))
         self.topic_names = tuple(sorted(self._topics))
+        self._names = {f: found or self.topic_names for f, found in names.items()}
 
     @classmethod
     def load(
@@ -187,9 +209,10 @@ class PromptPool:
         """Indices into `conversations` of a topic."""
         return self._topics[name]
 
-    def interests(self, rng: Random, count: int) -> list[str]:
-        """Topics of one person, distinct."""
-        return rng.sample(self.topic_names, min(count, len(self.topic_names)))
+    def interests(self, rng: Random, count: int, flavour: Flavour | None = None) -> list[str]:
+        """Topics of one person or product, distinct; of one flavour, or of any."""
+        names = self.topic_names if flavour is None else self._names[flavour]
+        return rng.sample(names, min(count, len(names)))
 
 
 def bundled_prompts() -> Path:
@@ -215,16 +238,19 @@ def _conversations(sources: Iterable[Source]) -> Iterable[Conversation]:
             yield Conversation(source.name, split, tuple(r.bare for r in rows))
 
 
-def _topic_index(conversations: Sequence[Conversation]) -> dict[str, tuple[int, ...]]:
-    """Topics: a source's own labels, and content words that neither few nor many conversations have."""
+def _topic_index(
+    conversations: Sequence[Conversation], members: Sequence[int], flavour: Flavour
+) -> dict[str, tuple[int, ...]]:
+    """Topics of some conversations: a source's own labels, and content words that neither few nor many of them have."""
     found: dict[str, list[int]] = defaultdict(list)
-    for index, conversation in enumerate(conversations):
+    for index in members:
+        conversation = conversations[index]
         if conversation.topic:
             found[f"{conversation.source}/{conversation.topic}"].append(index)
         else:
             for word in sorted(set(content_words(" ".join(conversation.turns), 600))):
-                found[word].append(index)
-    low = 4 if len(conversations) > 2000 else 3
-    high = max(30, len(conversations) // 60)
-    kept = {name: tuple(members) for name, members in found.items() if low <= len(members) <= max(high, 160)}
-    return kept or {"everything": tuple(range(len(conversations)))}
+                found[f"{flavour}/{word}"].append(index)
+    low = 4 if len(members) > 2000 else 3
+    high = max(160, len(members) // 60)
+    kept = {name: tuple(held) for name, held in found.items() if low <= len(held) <= high}
+    return kept or ({f"{flavour}/everything": tuple(members)} if members else {})

@@ -8,10 +8,10 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
-from revenuer.lab.range.phrases import DIFF_NOTES, LANGUAGES, PROBES, Template, half
-from revenuer.lab.range.pool import PromptPool, Row, Source, content_words
-from revenuer.lab.range.text import Answers, reword, vary
 from revenuer.lab.range.config import Fold
+from revenuer.lab.range.phrases import DIFF_NOTES, LANGUAGES, PROBES, Template, half
+from revenuer.lab.range.pool import Flavour, PromptPool, Row, Source
+from revenuer.lab.range.text import Answers, reword, vary
 
 Turn = tuple[str, str]
 
@@ -49,7 +49,8 @@ class Chat:
 
     def __init__(self, m: Material, rng: Random, topics: Sequence[str] = (), system: str | None = None) -> None:
         self._m = m
-        self._topics = list(topics) or m.pool.interests(rng, rng.randint(2, 7))
+        flavour = rng.choices((Flavour.CHAT, Flavour.STUDY, None), (0.75, 0.13, 0.12))[0]
+        self._topics = list(topics) or m.pool.interests(rng, rng.randint(2, 7), flavour)
         self._system = system
         self._repeat = rng.choice((0.02, 0.05, 0.1, 0.2))
         self._window = rng.choice((4, 8, 12, 30))
@@ -78,7 +79,9 @@ class Chat:
 
     def _conversation(self, rng: Random) -> list[str]:
         pool = self._m.pool
-        members = pool.topic(rng.choice(self._topics) if rng.random() < 0.85 else rng.choice(pool.topic_names))
+        members = pool.topic(
+            rng.choice(self._topics) if rng.random() < 0.85 else pool.interests(rng, 1, Flavour.CHAT)[0]
+        )
         pick = members[int(rng.random() * len(members))]
         again = pick in self._seen
         self._seen.add(pick)
@@ -187,8 +190,8 @@ class Review:
         return ask(self._system, "\n".join(parts), 220)
 
 
-_VERBS = "load save parse build fetch merge check apply reset render split filter sync retry close open encode decode compute update resolve".split()
-_NOUNS = "user order cache item token config result page index event batch record price query session label buffer schema route job".split()
+_VERBS = ["load", "save", "parse", "build", "fetch", "merge", "check", "apply", "reset", "render", "split", "filter", "sync", "retry", "close", "open", "encode", "decode", "compute", "update", "resolve"]
+_NOUNS = ["user", "order", "cache", "item", "token", "config", "result", "page", "index", "event", "batch", "record", "price", "query", "session", "label", "buffer", "schema", "route", "job"]
 
 
 class Probing:
@@ -284,14 +287,12 @@ def rows_in_order(rows: Sequence[Row], *, restart: bool = False) -> Callable[[Ra
 
 
 def subject_texts(m: Material, rng: Random, most: int = 400) -> list[str]:
-    """Bare texts on one product's subject: a few topics, first turns."""
-    topics = m.pool.interests(rng, rng.randint(1, 5))
-    picks = [i for t in topics for i in m.pool.topic(t)]
-    texts = [m.pool.conversations[i].turns[0] for i in picks][:most]
-    return texts or ["Hello"]
-
-
-def subject_of(text: str) -> str:
-    """A word for what a text is about."""
-    words = content_words(text)
-    return words[0] if words else "general"
+    """Bare texts one product works on: a few topics, or everything its users think of."""
+    pool = m.pool
+    if rng.random() < 0.25:
+        picks = sorted(rng.sample(range(len(pool.conversations)), min(most, len(pool.conversations))))
+    else:
+        flavour = rng.choices((Flavour.CHAT, Flavour.STUDY, Flavour.SERVICE, None), (0.4, 0.15, 0.25, 0.2))[0]
+        picks = [i for t in pool.interests(rng, rng.randint(1, 6), flavour) for i in pool.topic(t)]
+    texts = [turn for i in picks for turn in pool.conversations[i].turns[:2] if len(turn) > 12]
+    return texts[:most] or ["Hello, can you help me?"]
