@@ -106,6 +106,8 @@ def _part(part: object, depth: int) -> str:
     if not isinstance(part, Mapping):
         return ""
     kind = part.get("type")
+    if not isinstance(kind, str):
+        kind = None
     if kind in _TEXT_PARTS or kind is None:
         text = next((part[k] for k in ("text", "content", "refusal", "thinking") if isinstance(part.get(k), str)), None)
         if text is not None:
@@ -114,7 +116,6 @@ def _part(part: object, depth: int) -> str:
             if isinstance(part.get(name), list):
                 return _joined(part[name], depth + 1)
         return "" if kind in _TEXT_PARTS else "[unknown]"
-    kind = str(kind)
     if kind.endswith(("_output", "_result", "_response")):
         result = next((part[k] for k in ("output", "response", "result", "content") if part.get(k) is not None), "")
         text = _joined(result, depth + 1) if isinstance(result, list) else _short(result)

@@ -117,8 +117,11 @@ def _identified(file: Path, key: str) -> LogFile:
         with file.open("rb") as stream:
             head = stream.read(HEAD_BYTES)
             size = os.fstat(stream.fileno()).st_size
+        key.encode()
     except OSError as error:
         raise IngestError(f"{file}: {error.strerror or error}") from None
+    except UnicodeEncodeError:
+        raise IngestError(f"{key.encode(errors='replace').decode()}: a name that is not UTF-8; rename it") from None
     return LogFile(str(file), key, size, xxhash.xxh3_64_hexdigest(head))
 
 
@@ -174,8 +177,9 @@ class Stream:
             case "gzip":
                 return self._members(_Gzip, BLOCK)
             case "zstd":
-                # Small bites: a frame may be a bomb, and this decompressor returns all of a bite's output at once.
-                return self._members(_Zstd, 8192)
+                # Small bites: this decompressor returns all of a bite's output at once, and a bomb packs 128 KiB into
+                # four bytes.
+                return self._members(_Zstd, 2048)
 
     def _take(self, size: int) -> bytes:
         if self._head:

@@ -234,7 +234,7 @@ def seconds(value: object, name: str) -> float:
     if number < 0:
         raise RowError(f"{name}: negative")
     if number >= MAX_TS:
-        raise RowError(f"{name}: {value} is too large for seconds (milliseconds?)")
+        raise RowError(f"{name}: {number:.15g} is too large for seconds (milliseconds?)")
     return number
 
 
