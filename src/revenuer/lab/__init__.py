@@ -1,1 +1,1 @@
-"""The laboratory: simulated traffic and measurements. It may import anything; nothing but the command line imports it."""
+"""The laboratory: simulated traffic and measurements. It may import anything; only the command line imports it."""

@@ -1,4 +1,4 @@
-"""The range: labelled logs of simulated operators around real prompts, and the score of what a detector made of them."""
+"""The range: labelled logs of simulated operators around real prompts, and the score of what a detector finds there."""
 
 from revenuer.lab.range.config import Fold, LogFormat, RangeConfig, load_config
 from revenuer.lab.range.make import RangeSummary, make_range

@@ -10,26 +10,38 @@ from collections.abc import Callable
 from random import Random
 from typing import NamedTuple
 
-from revenuer.lab.range.harvest import bare, partner_streams
+from revenuer.lab.range.benign_groups import (
+    agency,
+    classroom,
+    licensed_distillation,
+    llm_gateway,
+    shared_relay,
+    small_company,
+    team_key,
+)
+from revenuer.lab.range.harvest import bare
 from revenuer.lab.range.infra import (
-    Addresses,
     Books,
-    address,
-    agent,
     any_addresses,
-    company,
     loguniform,
-    mail_domain,
-    network,
     server_addresses,
     token,
 )
 from revenuer.lab.range.phrases import family, product
-from revenuer.lab.range.plan import Plan, Stream, World, chat_stream, constant_or, maybe_side, plan, product_stream
+from revenuer.lab.range.plan import (
+    Plan,
+    Stream,
+    World,
+    chat_stream,
+    constant_or,
+    maybe_side,
+    plan,
+    product_stream,
+    volume,
+)
 from revenuer.lab.range.pool import Row, Source
 from revenuer.lab.range.timing import Batches, Pattern, People, Schedule, Service, any_pattern
 from revenuer.lab.range.workloads import (
-    Chat,
     Mixture,
     Probing,
     Published,
@@ -46,10 +58,6 @@ from revenuer.lab.range.workloads import (
 DAY = 86_400.0
 
 
-def _volume(rng: Random, median: float, sigma: float = 0.9) -> float:
-    return median * rng.lognormvariate(0, sigma)
-
-
 def _texts(source: Source) -> list[str]:
     return [r.bare for r in source.rows]
 
@@ -62,7 +70,7 @@ def _slice(rng: Random, rows: tuple[Row, ...], low: int, high: int) -> tuple[Row
 
 def chat_user(w: World, rng: Random) -> list[Plan]:
     """One person and a handful of interests."""
-    streams = [chat_stream(w, rng, _volume(rng, 22, 1.0))]
+    streams = [chat_stream(w, rng, volume(rng, 22, 1.0))]
     return [plan(w, rng, "chat_user", maybe_side(w, rng, streams, 0.15))]
 
 
@@ -70,11 +78,10 @@ def app_developer(w: World, rng: Random) -> list[Plan]:
     """One product with one to three features."""
     addresses, one = any_addresses(rng), w.client(rng)
     pattern = any_pattern(rng, w.traces)
-    volume = _volume(rng, 40, 1.1)
+    size = volume(rng, 40, 1.1)
     features = rng.choice((1, 1, 1, 2, 2, 3))
     streams = [
-        product_stream(w, rng, volume / features, addresses=addresses, one=one, pattern=pattern)
-        for _ in range(features)
+        product_stream(w, rng, size / features, addresses=addresses, one=one, pattern=pattern) for _ in range(features)
     ]
     if rng.random() < 0.25:
         name = rng.choice(
@@ -95,7 +102,7 @@ def app_developer(w: World, rng: Random) -> list[Plan]:
         work = Templated(
             w.material, family(rng, name, w.fold), inputs, personas=rng.sample(personas, min(len(personas), 3))
         )
-        streams[0] = Stream(work, pattern, volume, one, addresses)
+        streams[0] = Stream(work, pattern, size / features, one, addresses)
     return [plan(w, rng, "app_developer", maybe_side(w, rng, streams, 0.5))]
 
 
@@ -113,7 +120,7 @@ def support_bot(w: World, rng: Random) -> list[Plan]:
         mine = set(rng.sample(splits, min(len(splits), rng.randint(3, 40))))
         texts = [r.text for r in source.rows if r.split in mine]
         work = Templated(w.material, template, any_of(texts, variation=rng.uniform(0.1, 0.8)), tokens=110)
-    streams = [Stream(work, Service(rng, w.traces), _volume(rng, 90), w.client(rng), server_addresses(rng))]
+    streams = [Stream(work, Service(rng, w.traces), volume(rng, 90), w.client(rng), server_addresses(rng))]
     return [plan(w, rng, "support_bot", maybe_side(w, rng, streams))]
 
 
@@ -146,7 +153,7 @@ def rag_backfill(w: World, rng: Random) -> list[Plan]:
         ),
     )
     work = Templated(w.material, template, in_order(docs), tokens=250)
-    streams = [Stream(work, Batches(rng), _volume(rng, 50), w.client(rng), server_addresses(rng))]
+    streams = [Stream(work, Batches(rng), volume(rng, 50), w.client(rng), server_addresses(rng))]
     return [plan(w, rng, "rag_backfill", maybe_side(w, rng, streams))]
 
 
@@ -154,7 +161,7 @@ def code_review(w: World, rng: Random) -> list[Plan]:
     """Continuous integration: diffs in office hours, several at once."""
     system, _ = product(rng, w.fold, task="Find errors in the text").render(rng, x="")
     pattern: Pattern = Service(rng, w.traces) if rng.random() < 0.5 else People(rng, rng.uniform(2, 12))
-    streams = [Stream(Review(w.material, rng, system), pattern, _volume(rng, 60), w.client(rng), server_addresses(rng))]
+    streams = [Stream(Review(w.material, rng, system), pattern, volume(rng, 60), w.client(rng), server_addresses(rng))]
     return [plan(w, rng, "code_review", maybe_side(w, rng, streams))]
 
 
@@ -172,7 +179,7 @@ def text_to_sql(w: World, rng: Random) -> list[Plan]:
     else:
         template = product(rng, w.fold, task="Write the SQL query that answers the request")
         work = Templated(w.material, template, any_of([r.bare for r in rows], variation=0.5), tokens=90)
-    streams = [Stream(work, Service(rng, w.traces), _volume(rng, 60), w.client(rng), server_addresses(rng))]
+    streams = [Stream(work, Service(rng, w.traces), volume(rng, 60), w.client(rng), server_addresses(rng))]
     return [plan(w, rng, "text_to_sql", maybe_side(w, rng, streams))]
 
 
@@ -192,7 +199,7 @@ def agent_product(w: World, rng: Random) -> list[Plan]:
         Stream(
             work,
             Service(rng, w.traces) if rng.random() < 0.7 else constant_or(rng, w),
-            _volume(rng, 80),
+            volume(rng, 80),
             one,
             server_addresses(rng),
         )
@@ -216,7 +223,7 @@ def translation(w: World, rng: Random) -> list[Plan]:
         )
         work = Templated(w.material, template, in_order([r.bare for r in rows]), tokens=70)
     pattern: Pattern = Batches(rng) if rng.random() < 0.7 else constant_or(rng, w, 0.5)
-    streams = [Stream(work, pattern, _volume(rng, 110), w.client(rng), server_addresses(rng))]
+    streams = [Stream(work, pattern, volume(rng, 110), w.client(rng), server_addresses(rng))]
     return [plan(w, rng, "translation", maybe_side(w, rng, streams))]
 
 
@@ -248,7 +255,7 @@ def new_model_bench(w: World, rng: Random) -> list[Plan]:
     begin = w.launch + loguniform(rng, 60, 20 * 3600)
     one = w.client(rng)
     one.new_model_from, one.new_share = w.launch, 1.0
-    streams = [Stream(work, Batches(rng, 1, at=(begin,)), min(size, _volume(rng, 90, 0.6)), one, server_addresses(rng))]
+    streams = [Stream(work, Batches(rng, 1, at=(begin,)), min(size, volume(rng, 90, 0.6)), one, server_addresses(rng))]
     if rng.random() < 0.8:
         streams.append(product_stream(w, rng, streams[0].volume * rng.uniform(0.2, 1.5)))
     return [plan(w, rng, "new_model_bench", streams)]
@@ -267,157 +274,23 @@ def fallback_router(w: World, rng: Random) -> list[Plan]:
     apps = [product_stream(w, rng, 1.0) for _ in range(rng.randint(2, 6))]
     work = Mixture([(rng.random() + 0.1, s.workload) for s in apps], sticky=False)
     pattern = Batches(rng, rng.randint(2, 7), gap=loguniform(rng, 0.5, 30))
-    streams = [Stream(work, pattern, _volume(rng, 90), w.client(rng), server_addresses(rng))]
+    streams = [Stream(work, pattern, volume(rng, 90), w.client(rng), server_addresses(rng))]
     return [plan(w, rng, "fallback_router", maybe_side(w, rng, streams, 0.3))]
-
-
-def team_key(w: World, rng: Random) -> list[Plan]:
-    """One account, many people and programs."""
-    streams = []
-    for _ in range(rng.randint(4, 18)):
-        maker = chat_stream if rng.random() < 0.6 else product_stream
-        streams.append(maker(w, rng, _volume(rng, 20)))
-    return [plan(w, rng, "team_key", streams)]
-
-
-def llm_gateway(w: World, rng: Random) -> list[Plan]:
-    """A company's own gateway: many programs behind one account and few addresses."""
-    addresses = server_addresses(rng)
-    name = agent(rng) if rng.random() < 0.6 else None
-    streams = [
-        product_stream(w, rng, _volume(rng, 25), addresses=addresses, one=w.client(rng, agent_name=name))
-        for _ in range(rng.randint(5, 22))
-    ]
-    return [plan(w, rng, "llm_gateway", streams)]
 
 
 def audit_reasoning(w: World, rng: Random) -> list[Plan]:
     """A regulated product that must keep the reasoning behind each answer."""
-    name = rng.choice(("reasoning", "reasoning", "trace", "zh_reasoning", "ru_reasoning"))
+    name = rng.choice(("reasoning", "reasoning", "trace", "hidden_translation", "zh_reasoning", "ru_reasoning"))
     inputs = any_of(subject_texts(w.material, rng), reuse=rng.choice((0, 0.1)), variation=rng.uniform(0.2, 0.8))
     work = Templated(w.material, family(rng, name, w.fold), inputs, tokens=600, answer_words=25)
-    streams = [Stream(work, any_pattern(rng, w.traces), _volume(rng, 80), w.client(rng), server_addresses(rng))]
+    streams = [Stream(work, any_pattern(rng, w.traces), volume(rng, 80), w.client(rng), server_addresses(rng))]
     return [plan(w, rng, "audit_reasoning", maybe_side(w, rng, streams))]
-
-
-def agency(w: World, rng: Random) -> list[Plan]:
-    """Client accounts on one template and network, each client with its own subject."""
-    template = product(rng, w.fold)
-    net = network(rng, rng.choice(("cloud", "office")))
-    block = rng.randrange(2048)
-    ips = [address(rng, net, block) for _ in range(rng.randint(1, 6))]
-    name = agent(rng)
-    pay = token(rng, "pm_", 40) if rng.random() < 0.5 else None
-    operator, made = token(rng, "op_"), []
-    domain = mail_domain(rng, company(rng)) if rng.random() < 0.5 else None
-    pattern = any_pattern(rng, w.traces)
-    signup = w.start - DAY * loguniform(rng, 1, 500)
-    burst = rng.random() < 0.4
-    median = _volume(rng, 45, 0.5)
-    for _ in range(w.group(rng, 5, 25)):
-        work = Templated(
-            w.material, template, any_of(subject_texts(w.material, rng), variation=rng.uniform(0.1, 0.6)), tokens=220
-        )
-        when = pattern if rng.random() < 0.5 else any_pattern(rng, w.traces)
-        stream = Stream(
-            work, when, _volume(rng, median, 0.8), w.client(rng, agent_name=name), Addresses(rng, ips, stay=0.5)
-        )
-        books = Books(payment=pay, domain=domain, created_at=signup + rng.uniform(0, 3 * DAY) if burst else None)
-        made.append(plan(w, rng, "agency", maybe_side(w, rng, [stream], 0.3), operator=operator, books=books))
-    return made
-
-
-def shared_relay(w: World, rng: Random) -> list[Plan]:
-    """Unrelated customers behind the addresses, and often the program, of one relay."""
-    net = network(rng, "relay")
-    ips = [address(rng, net, rng.randrange(6)) for _ in range(rng.randint(2, 14))]
-    name = agent(rng, chat=True) if rng.random() < 0.7 else None
-    made = []
-    for _ in range(w.group(rng, 10, 50)):
-        one = w.client(rng, agent_name=name) if name and rng.random() < 0.8 else None
-        maker = chat_stream if rng.random() < 0.7 else product_stream
-        stream = maker(w, rng, _volume(rng, 30), addresses=Addresses(rng, ips, stay=rng.uniform(0.1, 0.9)), one=one)
-        made.append(plan(w, rng, "shared_relay", maybe_side(w, rng, [stream], 0.2)))
-    return made
-
-
-def classroom(w: World, rng: Random) -> list[Plan]:
-    """Students on one address, with the same exercises, in lessons and at home."""
-    net = network(rng, "campus")
-    ip = address(rng, net)
-    domain, org = mail_domain(rng, company(rng)), token(rng, "org_", 40)
-    own_org = rng.random() < 0.5
-    exercises = subject_texts(w.material, rng, 40)
-    system = rng.choice(
-        (
-            None,
-            "You are a patient teacher. Give hints, not solutions.",
-            "You help students of a computer science course.",
-        )
-    )
-    template = family(rng, rng.choice(("reasoning", "instruct", "code")), w.fold) if rng.random() < 0.4 else None
-    first = w.start + rng.uniform(8, 15) * 3600
-    lessons = [
-        first + d * DAY + rng.choice((0, 0, 7200))
-        for d in range(rng.randrange(2), int(w.config.days), rng.choice((1, 2, 3, 7)))
-    ] or [first]
-    name = agent(rng, chat=True) if rng.random() < 0.5 else None
-    operator, made = token(rng, "op_"), []
-    signup = w.start - DAY * rng.uniform(0, 60)
-    for _ in range(w.group(rng, 20, 40)):
-        inputs = any_of(exercises, reuse=0.15, variation=rng.uniform(0.5, 1.0))
-        work: Workload = (
-            Templated(w.material, template, inputs)
-            if template
-            else Mixture(
-                [
-                    (0.7, Templated(w.material, product(rng, w.fold, system=False), inputs)),
-                    (0.3, Chat(w.material, rng, system=system)),
-                ]
-            )
-        )
-        one = w.client(rng, agent_name=name, chat=name is None)
-        here = Stream(
-            work, Batches(rng, at=lessons, gap=rng.uniform(40, 260)), _volume(rng, 18, 0.6), one, Addresses(rng, [ip])
-        )
-        streams = [here]
-        if rng.random() < 0.7:
-            streams.append(chat_stream(w, rng, here.volume * rng.uniform(0.1, 0.9)))
-        books = Books(
-            org=org if own_org else None,
-            domain=domain,
-            created_at=signup + rng.uniform(0, 2 * 3600),
-            country=net.country,
-        )
-        made.append(plan(w, rng, "classroom", streams, operator=operator, books=books))
-    return made
-
-
-def licensed_distillation(w: World, rng: Random) -> list[Plan]:
-    """A partner with a permission: just like a campaign, and allowed."""
-    operator, org, pay, name = token(rng, "op_"), token(rng, "org_", 40), token(rng, "pm_", 40), company(rng)
-    shared = rng.random() < 0.5
-    made = []
-    for streams in partner_streams(w, rng, w.group(rng, 3, 10)):
-        books = Books(
-            org=org,
-            name=name,
-            payment=pay if shared else None,
-            domain=mail_domain(rng, name),
-            authorised=(f"distillation:{streams[0].client.model}",),
-        )
-        made.append(
-            plan(w, rng, "licensed_distillation", maybe_side(w, rng, streams, 0.3), operator=operator, books=books)
-        )
-    return made
 
 
 def security_research(w: World, rng: Random) -> list[Plan]:
     """Probing the model's limits, by the hundreds."""
     streams = [
-        Stream(
-            Probing(w.material, rng), any_pattern(rng, w.traces), _volume(rng, 70), w.client(rng), any_addresses(rng)
-        )
+        Stream(Probing(w.material, rng), any_pattern(rng, w.traces), volume(rng, 70), w.client(rng), any_addresses(rng))
     ]
     return [plan(w, rng, "security_research", maybe_side(w, rng, streams))]
 
@@ -436,7 +309,7 @@ def judge_user(w: World, rng: Random) -> list[Plan]:
         answer_words=rng.randint(15, 160),
     )
     pattern: Pattern = Batches(rng) if rng.random() < 0.5 else Service(rng, w.traces)
-    streams = [Stream(work, pattern, _volume(rng, 90), w.client(rng), server_addresses(rng))]
+    streams = [Stream(work, pattern, volume(rng, 90), w.client(rng), server_addresses(rng))]
     return [plan(w, rng, "judge_user", maybe_side(w, rng, streams))]
 
 
@@ -449,31 +322,8 @@ def synthetic_data(w: World, rng: Random) -> list[Plan]:
     made = []
     for _ in range(rng.choice((1, 1, 2))):
         work = Templated(w.material, template, any_of(texts, variation=0.7), tokens=450)
-        streams = [Stream(work, any_pattern(rng, w.traces), _volume(rng, 110), w.client(rng), server_addresses(rng))]
+        streams = [Stream(work, any_pattern(rng, w.traces), volume(rng, 110), w.client(rng), server_addresses(rng))]
         made.append(plan(w, rng, "synthetic_data", maybe_side(w, rng, streams), operator=operator, books=books))
-    return made
-
-
-def small_company(w: World, rng: Random) -> list[Plan]:
-    """Development, staging and production accounts of one product: one template, unequal loads."""
-    operator, name = token(rng, "op_"), company(rng)
-    books = Books(
-        org=token(rng, "org_", 40),
-        name=name,
-        payment=token(rng, "pm_", 40) if rng.random() < 0.7 else None,
-        domain=mail_domain(rng, name),
-    )
-    template, texts = product(rng, w.fold), subject_texts(w.material, rng)
-    addresses = server_addresses(rng)
-    agent_name = agent(rng)
-    volume, made = _volume(rng, 90), []
-    for number in range(rng.randint(2, 5)):
-        inputs = any_of(texts[:12] if number else texts, reuse=0.3 if number else 0.02, variation=0.4)
-        work = Templated(w.material, template, inputs)
-        where = addresses if rng.random() < 0.5 else any_addresses(rng)
-        streams = [Stream(work, any_pattern(rng, w.traces), volume, w.client(rng, agent_name=agent_name), where)]
-        made.append(plan(w, rng, "small_company", maybe_side(w, rng, streams, 0.3), operator=operator, books=books))
-        volume *= rng.uniform(0.1, 0.7)
     return made
 
 

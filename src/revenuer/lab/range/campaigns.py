@@ -11,6 +11,7 @@ from random import Random
 
 import msgspec
 
+from revenuer.lab.range.banks import banks, half
 from revenuer.lab.range.harvest import (
     DAY,
     QUESTIONS,
@@ -25,15 +26,10 @@ from revenuer.lab.range.harvest import (
     wrapped_job,
 )  # fmt: skip
 from revenuer.lab.range.infra import loguniform, token
-from revenuer.lab.range.phrases import half
 from revenuer.lab.range.plan import Plan, Stream, World, chat_stream, product_stream, side_use
 from revenuer.lab.range.pool import Row
 
 Maker = Callable[[World, Random, int, float, str], list[Plan]]
-
-_TRADES = ["nurse", "lawyer", "chemist", "teacher", "farmer", "pilot", "chef", "economist", "carpenter", "translator", "detective", "librarian", "coach", "architect", "poet", "mechanic", "sailor", "judge", "astronomer", "botanist"]
-_TRAITS = ["patient", "blunt", "cheerful", "precise", "sceptical", "warm", "formal", "playful", "terse", "scholarly", "old-fashioned", "anxious", "optimistic", "methodical", "ironic"]
-_ORIGINS = ["from a small town", "who has worked abroad", "with thirty years of practice", "new to the job", "who writes for children", "who loves data", "who distrusts fashions", "who explains by analogy"]
 
 
 def _accounts(
@@ -81,7 +77,7 @@ def _simple(
 def _template_job(w: World, rng: Random) -> Job:
     if rng.random() < 0.5:
         return published_job(w, rng, ("imitation", "data_generation", "tooluse"))
-    return wrapped_job(w, rng, rng.choice(("instruct", "code", "rewrite")))
+    return wrapped_job(w, rng, rng.choice(("instruct", "code", "rewrite", "tool_calls")))
 
 
 def _human_questions(w: World, rng: Random) -> tuple[Row, ...]:
@@ -97,7 +93,8 @@ def _human_questions(w: World, rng: Random) -> tuple[Row, ...]:
 def _reasoning_job(w: World, rng: Random) -> Job:
     if rng.random() < 0.4 and w.material.pool.of("attack", "reasoning", "cot"):
         return published_job(w, rng, ("reasoning", "cot"))
-    return wrapped_job(w, rng, rng.choice(("reasoning", "trace")), QUESTIONS, rows=_human_questions(w, rng))
+    name = rng.choice(("reasoning", "reasoning", "trace", "trace", "hidden_translation"))
+    return wrapped_job(w, rng, name, QUESTIONS, rows=_human_questions(w, rng))
 
 
 def _judge_job(w: World, rng: Random) -> Job:
@@ -113,8 +110,9 @@ def _taskgen_job(w: World, rng: Random) -> Job:
 
 
 def _persona_job(w: World, rng: Random) -> Job:
+    traits, trades = half(banks().traits, w.fold), half(banks().trades, w.fold)
     personas = [
-        f"You are {rng.choice(('a', 'the'))} {rng.choice(half(_TRAITS, w.fold))} {rng.choice(half(_TRADES, w.fold))} {rng.choice(half(_ORIGINS, w.fold))}."
+        f"You are a {rng.choice(traits)} {rng.choice(trades)} {rng.choice(banks().origins)}."
         for _ in range(rng.randint(5, 120))
     ]
     shipped = [r.text for s in w.material.pool.of("benign", "persona") for r in s.rows]
@@ -140,7 +138,10 @@ def _russian_job(w: World, rng: Random) -> Job:
 
 def _loose_job(w: World, rng: Random) -> Job:
     return wrapped_job(
-        w, rng, rng.choice(("reasoning", "instruct", "judge", "taskgen", "rewrite", "code", "trace")), loose=True
+        w,
+        rng,
+        rng.choice(("reasoning", "instruct", "judge", "taskgen", "rewrite", "code", "trace", "tool_calls")),
+        loose=True,
     )
 
 
@@ -294,9 +295,10 @@ def draw_campaigns(w: World, rng: Random) -> list[Draw]:
     accounts = rng.uniform(*config.attack_accounts) * config.account_target
     harvest = rng.uniform(*config.attack_exchanges) * config.exchanges
     low, high = config.campaign_size
-    wanted = [name for name in names for _ in range(rng.randint(*config.campaigns_per_shape))]
-    rng.shuffle(wanted)
-    wanted.sort(key=lambda name, seen=[]: (seen.count(name), seen.append(name))[0])  # type: ignore[misc]
+    wanted: list[str] = []
+    times = {name: rng.randint(*config.campaigns_per_shape) for name in names}
+    for again in range(max(times.values())):
+        wanted += rng.sample([n for n in names if times[n] > again], sum(t > again for t in times.values()))
     wanted = wanted[: max(1, int(accounts / low))]
     sizes = [loguniform(rng, low, high) for _ in wanted]
     for _ in range(8):

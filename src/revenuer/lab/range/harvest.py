@@ -44,7 +44,7 @@ class Dealt:
     def __init__(self, times: Floats, sessions: Ints) -> None:
         self._times, self._sessions = times, sessions
 
-    def times(self, gen: np.random.Generator, n: int, start: float, end: float) -> tuple[Floats, Ints]:
+    def times(self, gen: np.random.Generator, n: int, start: float, end: float) -> tuple[Floats, Ints]:  # noqa: ARG002
         """The dealt times inside [start, end), at most `n`."""
         inside = (self._times >= start) & (self._times < end)
         return self._times[inside][:n], self._sessions[inside][:n]
@@ -97,8 +97,15 @@ def published_job(w: World, rng: Random, kinds: Sequence[str]) -> Job:
 
 
 def wrapped_job(
-    w: World, rng: Random, name: str, kinds: Sequence[str] = QUESTIONS, *, loose: bool = False, rows: tuple[Row, ...] = (), personas: Sequence[str] = (),
-) -> Job:  # fmt: skip
+    w: World,
+    rng: Random,
+    name: str,
+    kinds: Sequence[str] = QUESTIONS,
+    *,
+    loose: bool = False,
+    rows: tuple[Row, ...] = (),
+    personas: Sequence[str] = (),
+) -> Job:
     """Bare questions in one wording of a family (`loose`: worded anew each time)."""
     template = family(rng, name, w.fold, loose=loose)
     again = rng.choice((0.0, 0.0, 0.01, 0.04, 0.08))
@@ -151,9 +158,9 @@ def any_job(w: World, rng: Random) -> Job:
 
 
 def shards(rng: Random, rows: Sequence[Row], counts: Sequence[int]) -> list[list[Row]]:
-    """Deals a list to accounts: at random, in blocks or by subject, sometimes overlapping, sometimes each item several times.
+    """Deals a list to accounts: at random, in blocks or by subject; some overlap, some have each item several times.
 
-    Shard i has `counts[i]` items where the list is long enough; otherwise shards are shorter and later passes vary the slots.
+    Shard i has `counts[i]` items where the list is long enough; else shards are shorter and later passes vary slots.
     """
     need = sum(counts)
     copies = rng.choice((1, 1, 1, 1, 2, 3, 4)) if rng.random() < 0.6 else 1
@@ -188,7 +195,7 @@ class Carrier(NamedTuple):
 
 
 def carriers(w: World, rng: Random, size: int, care: float) -> list[Carrier]:
-    """Infrastructure for `size` accounts; `care` from 0 (everything shared) to 1 (nothing is). Each trait is drawn by itself."""
+    """Infrastructure for `size` accounts; `care` from 0 (all shared) to 1 (nothing is). Traits are drawn one by one."""
 
     def careless() -> bool:
         return rng.random() > care
@@ -206,7 +213,7 @@ def carriers(w: World, rng: Random, size: int, care: float) -> list[Carrier]:
     name = agent(rng)
     names = [agent(rng) for _ in range(rng.randint(2, 5))]
     habit = w.client(rng, agent_name=name)
-    places = _places(w, rng, size, care)
+    places = _places(rng, size, care)
     made = []
     for i in range(size):
         one = w.client(rng, agent_name=name if one_agent else rng.choice(names) if rng.random() < 0.7 else None)
@@ -221,7 +228,7 @@ def carriers(w: World, rng: Random, size: int, care: float) -> list[Carrier]:
     return made
 
 
-def _places(w: World, rng: Random, size: int, care: float) -> list[Addresses]:
+def _places(rng: Random, size: int, care: float) -> list[Addresses]:
     roll = rng.random() + (care - 0.5) * 0.8
     if roll < 0.25:
         net = network(rng, rng.choice(("cloud", "cloud", "office", "relay")))
@@ -283,8 +290,15 @@ def loads(rng: Random, size: int, mean: float) -> list[int]:
 
 
 def harvest_streams(
-    w: World, rng: Random, job: Job, counts: Sequence[int], carried: Sequence[Carrier], *, campaign: str | None, window: tuple[float, float] | None = None,
-) -> list[Stream]:  # fmt: skip
+    w: World,
+    rng: Random,
+    job: Job,
+    counts: Sequence[int],
+    carried: Sequence[Carrier],
+    *,
+    campaign: str | None,
+    window: tuple[float, float] | None = None,
+) -> list[Stream]:
     """One stream per account: its shard of the list, at its times."""
     start, end = window or (w.start, w.end)
     parts = shards(rng, job.rows, counts)

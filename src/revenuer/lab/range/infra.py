@@ -1,6 +1,6 @@
 """Who calls, from where, with what: networks, client stacks, request parameters, models, and the provider's books.
 
-All addresses, payment instruments and names are invented; system numbers of networks are public facts used for their shape.
+All addresses, payment instruments and names are invented; numbers of networks are public and used for their shape.
 """
 
 from __future__ import annotations
@@ -8,11 +8,13 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Sequence
+from functools import cache
 from random import Random
 from typing import NamedTuple
 
 import msgspec
 
+from revenuer.lab.range.banks import banks
 from revenuer.records import Account, Params
 
 
@@ -24,24 +26,14 @@ class Network(NamedTuple):
     country: str
 
 
-NETWORKS = tuple(
-    Network(asn, kind, country)
-    for kind, items in {
-        "home": "7922:US 701:US 20115:US 22773:US 7018:US 3320:DE 3209:DE 12322:FR 3215:FR 2856:GB 5089:GB 12874:IT 3352:ES 1136:NL 5617:PL "
-        "4134:CN 4837:CN 9808:CN 17676:JP 2516:JP 4766:KR 9829:IN 24560:IN 17488:IN 28573:BR 18881:BR 12389:RU 8402:RU 25513:RU 7713:ID "
-        "45899:VN 9121:TR 36992:EG 8452:EG 7303:AR 8151:MX 577:CA 812:CA 1221:AU 4788:MY 3462:TW 9299:PH 3301:SE 2119:NO 13184:DE 6830:AT",
-        "mobile": "21928:US 20057:US 22394:US 310:DE 12576:GB 55836:IN 45609:IN 56040:CN 24400:CN 9605:JP 26615:BR 31133:RU 8359:RU 37457:ZA",
-        "cloud": "16509:US 14618:US 15169:US 396982:US 8075:US 14061:US 63949:US 24940:DE 16276:FR 12876:FR 45102:CN 37963:CN 132203:CN 13238:RU 20473:US",
-        "office": "174:US 3356:US 6461:US 2914:US 1299:SE 3257:DE 6939:US 5511:FR 1273:GB 4713:JP 9583:IN 4323:US 11427:US 13030:CH",
-        "campus": "3:US 11:US 25:US 680:DE 786:GB 2200:FR 137:IT 4538:CN 2907:JP 1653:SE 2852:CZ 18209:IN 766:ES 3462:TW",
-        "relay": "9009:GB 60068:GB 212238:US 62240:CH 136787:HK 39351:SE 53667:US 51852:CH 206092:GB 13335:US",
-    }.items()
-    for asn, country in (item.split(":") for item in items.split())
-    for asn in (int(asn),)
-)
-BY_KIND: dict[str, tuple[Network, ...]] = {
-    k: tuple(n for n in NETWORKS if n.kind == k) for k in {n.kind for n in NETWORKS}
-}
+@cache
+def networks() -> dict[str, tuple[Network, ...]]:
+    """Networks by kind."""
+    return {
+        kind: tuple(Network(int(asn), kind, country) for asn, country in (item.split(":") for item in items))
+        for kind, items in banks().networks.items()
+    }
+
 
 Address = tuple[str, int]
 
@@ -71,7 +63,7 @@ def loguniform(rng: Random, low: float, high: float) -> float:
 
 def network(rng: Random, kind: str) -> Network:
     """A network of a kind, popular ones likelier."""
-    nets = BY_KIND[kind]
+    nets = networks()[kind]
     return nets[zipf(rng, len(nets), 0.6)]
 
 
@@ -94,9 +86,15 @@ class Addresses:
     """
 
     def __init__(
-        self, rng: Random, known: Sequence[Address], nets: Sequence[Network] = (), *, stay: float = 0.8, churn: float = 0.0,
+        self,
+        rng: Random,
+        known: Sequence[Address],
+        nets: Sequence[Network] = (),
+        *,
+        stay: float = 0.8,
+        churn: float = 0.0,
         per_request: bool = False,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.known = list(known)
         self._nets = list(nets)
         self._stay, self._churn, self._per_request = stay, churn, per_request
@@ -119,7 +117,7 @@ class Addresses:
 
 def person_addresses(rng: Random, country: str | None = None) -> Addresses:
     """Home, often a phone, sometimes an office, sometimes a relay."""
-    local = [n for n in BY_KIND["home"] if n.country == country]
+    local = [n for n in networks()["home"] if n.country == country]
     home = rng.choice(local) if local else network(rng, "home")
     nets = [home]
     if rng.random() < 0.45:
@@ -153,38 +151,6 @@ def any_addresses(rng: Random, country: str | None = None) -> Addresses:
     return person_addresses(rng, country) if rng.random() < 0.5 else server_addresses(rng)
 
 
-_AGENTS = (
-    *(f"OpenAI/Python {v}" for v in ["1.99.3", "1.82.0", "1.107.1", "2.3.0", "1.68.2", "2.8.1", "1.51.0", "1.35.10", "0.28.1"]),
-    *(f"OpenAI/JS {v}" for v in ["5.12.2", "4.104.0", "6.1.0", "5.23.1", "4.77.0"]),
-    *(f"Anthropic/Python {v}" for v in ["0.64.0", "0.71.0", "0.52.2", "0.40.0"]),
-    *(f"Anthropic/JS {v}" for v in ["0.60.0", "0.65.0", "0.39.0"]),
-    *(f"python-requests/{v}" for v in ["2.32.3", "2.31.0", "2.32.5", "2.28.2"]),
-    *(f"python-httpx/{v}" for v in ["0.28.1", "0.27.2", "0.25.0"]),
-    *(f"axios/{v}" for v in ["1.7.9", "1.11.0", "0.27.2"]),
-    *(f"litellm/{v}" for v in ["1.74.0", "1.63.2"]),
-    *(f"AsyncOpenAI/Python {v}" for v in ["1.99.3", "2.3.0", "1.82.0"]),
-    *(f"langchainjs-openai/{v}" for v in ["0.6.1", "0.5.18"]),
-    "Go-http-client/2.0", "Go-http-client/1.1", "curl/8.5.0", "curl/7.88.1", "node", "undici", "okhttp/4.12.0", "Java-http-client/21.0.4",
-    "Bun/1.2.2", "PostmanRuntime/7.43.0", "Guzzle/7", "reqwest/0.12", "aiohttp/3.11.11", "Faraday v2.12.0", "Apache-HttpClient/5.4",
-)  # fmt: skip
-_BROWSERS = tuple(
-    f"Mozilla/5.0 ({os}) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/{v}.0.0.0 Safari/537.36"
-    for os in ("Windows NT 10.0; Win64; x64", "Macintosh; Intel Mac OS X 10_15_7", "X11; Linux x86_64")
-    for v in (138, 139, 141, 136)
-) + (
-    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1",
-)
-_CHAT_APPS = (
-    "LibreChat/0.7.9",
-    "open-webui/0.6.22",
-    "ChatBox/1.15.2",
-    "TypingMind/2.6",
-    "Raycast/1.102",
-    "obsidian-copilot/2.9",
-    "Cherry-Studio/1.5.7",
-    "Cline/3.20",
-)
-
 MODELS = ("sol-4-mini", "sol-4", "sol-4-reason", "sol-3.5", "sol-4-nano", "sol-3", "sol-reason-mini")
 NEW_MODEL = "sol-5"
 REASONING = frozenset({"sol-4-reason", "sol-reason-mini", "sol-5"})
@@ -208,8 +174,8 @@ class Client(msgspec.Struct):
 def agent(rng: Random, chat: bool = False) -> str:
     """A user agent; default agents of popular SDKs are shared by very many."""
     if chat:
-        return rng.choice(_BROWSERS) if rng.random() < 0.5 else rng.choice(_CHAT_APPS)
-    return _AGENTS[zipf(rng, len(_AGENTS), 0.7)]
+        return rng.choice(banks().browsers) if rng.random() < 0.5 else rng.choice(banks().chat_apps)
+    return banks().agents[zipf(rng, len(banks().agents), 0.7)]
 
 
 def client(
@@ -247,7 +213,7 @@ def client(
     )
     return Client(
         user_agent=name,
-        ja4=f"t13d{1400 + build % 300:04d}h2_{build >> 16 & 0xFFFFFFFFFFFF:012x}_{digest('ext', build) & 0xFFFFFFFFFFFF:012x}",
+        ja4=f"t13d{1400 + build % 300:04d}h2_{build >> 16:012x}_{digest('ext', build) >> 16:012x}",
         endpoint=endpoint,
         model=model,
         params=params,
@@ -256,58 +222,20 @@ def client(
     )
 
 
-_SYLLABLES = ["al", "an", "ar", "bel", "bri", "ca", "cor", "da", "del", "el", "en", "fa", "fen", "gil", "ha", "hol", "in", "ka", "kel", "la", "lin", "lo", "lum", "ma", "mer", "mi", "mon", "na", "nor", "o", "pa", "per", "qui", "ra", "ri", "ro", "sa", "sel", "so", "ta", "tel", "ti", "tor", "u", "va", "vel", "vi", "wen", "xi", "ya", "yo", "za", "zen"]
-_FORMS = (
-    "Labs",
-    "Software",
-    "Ltd",
-    "GmbH",
-    "Inc",
-    "Systems",
-    "AI",
-    "Studio",
-    "Group",
-    "Digital",
-    "Health",
-    "Media",
-    "Retail",
-    "Logistics",
-    "SARL",
-    "BV",
-    "Pte",
-)
-_FREE_MAIL = (
-    "gmail.com",
-    "outlook.com",
-    "gmail.com",
-    "icloud.com",
-    "yahoo.com",
-    "proton.me",
-    "qq.com",
-    "163.com",
-    "mail.ru",
-    "gmx.de",
-    "hotmail.com",
-)
-_COUNTRIES = tuple(
-    ["US", "US", "US", "US", "IN", "IN", "GB", "DE", "FR", "CN", "CN", "BR", "JP", "CA", "KR", "RU", "SG", "NL", "ES", "IT", "PL", "ID", "VN", "TR", "MX", "AU", "TW", "SE", "UA", "NG", "PK", "EG", "AR", "PH"]
-)
-
-
 def coin(rng: Random, low: int = 2, high: int = 4) -> str:
     """An invented word."""
-    return "".join(rng.choice(_SYLLABLES) for _ in range(rng.randint(low, high))).capitalize()
+    return "".join(rng.choice(banks().syllables) for _ in range(rng.randint(low, high))).capitalize()
 
 
 def company(rng: Random) -> str:
     """An invented company."""
-    return f"{coin(rng)} {rng.choice(_FORMS)}"
+    return f"{coin(rng)} {rng.choice(banks().company_forms)}"
 
 
 def mail_domain(rng: Random, name: str | None = None) -> str:
     """A free mail provider's domain, or the company's own."""
     if name is None:
-        return rng.choice(_FREE_MAIL)
+        return rng.choice(banks().free_mail)
     return f"{name.split()[0].lower()}.{rng.choice(('com', 'io', 'ai', 'co', 'dev', 'net', 'app'))}"
 
 
@@ -322,9 +250,6 @@ class Books(msgspec.Struct):
     plan: str | None = None
     created_at: float | None = None
     authorised: tuple[str, ...] = ()
-
-
-_PLANS = ("payg", "payg", "payg", "pro", "pro", "team", "free", "free", "enterprise", "scale")
 
 
 def opening(rng: Random, start: float, end: float) -> float:
@@ -343,10 +268,10 @@ def account(rng: Random, books: Books, start: float, end: float) -> Account:
         account=token(rng, "acct_"),
         org=books.org or token(rng, "org_", 40),
         created_at=round(created, 1),
-        plan=books.plan or rng.choice(_PLANS),
+        plan=books.plan or rng.choice(banks().plans),
         payment=books.payment or token(rng, "pm_", 40),
         email_domain=books.domain or mail_domain(rng, None if person or rng.random() < 0.3 else legal),
-        country=books.country or rng.choice(_COUNTRIES),
+        country=books.country or rng.choice(banks().countries),
         name=legal,
         authorised=books.authorised,
     )

@@ -1,7 +1,7 @@
 """Makes a range: plans operators, plays each account, and writes the log in time order with its truth beside it.
 
-Exchanges are written once, unordered, to a spill file, and copied from there in time order, so memory holds only an index
-(about 24 bytes an exchange) and one account's schedule.
+Exchanges are written once, unordered, to a spill file, and copied from there in time order, so memory holds only an
+index (about 32 bytes an exchange) and one account's schedule.
 """
 
 from __future__ import annotations
@@ -366,30 +366,25 @@ def _write_log(path: Path, how: LogFormat, lines: Iterator[bytes], total: int, p
                 progress("writing the log", number, total)
 
 
-_TEXT, _INT = pa.string(), pa.int64()
+_TEXT, _INT, _REAL, _FLAG = pa.string(), pa.int64(), pa.float64(), pa.bool_()
+_PARAMS = {"temperature": _REAL, "top_p": _REAL, "max_tokens": _INT, "n": _INT, "stream": _FLAG, "logprobs": _FLAG}
+_CHOICES = {"reasoning_effort": _TEXT, "response_format": _TEXT, "tools": _INT}
+_USAGE = ("prompt_tokens", "completion_tokens", "reasoning_tokens", "cached_tokens")
 PARQUET_SCHEMA = pa.schema(
-    [
-        *((name, _TEXT) for name in ("id",)),
-        ("ts", pa.float64()),
-        *((name, _TEXT) for name in ("org", "account", "key", "ip")),
-        ("asn", _INT),
-        *((name, _TEXT) for name in ("user_agent", "ja4", "endpoint", "model")),
-        (
-            "params",
-            pa.struct(
-                [
-                    ("temperature", pa.float64()), ("top_p", pa.float64()), ("max_tokens", _INT), ("n", _INT), ("stream", pa.bool_()),
-                    ("logprobs", pa.bool_()), ("reasoning_effort", _TEXT), ("response_format", _TEXT), ("tools", _INT),
-                ]
-            ),
-        ),
-        ("messages", pa.list_(pa.struct([("role", _TEXT), ("content", _TEXT)]))),
-        ("response", pa.struct([("text", _TEXT), ("finish_reason", _TEXT)])),
-        ("usage", pa.struct([(name, _INT) for name in ("prompt_tokens", "completion_tokens", "reasoning_tokens", "cached_tokens")])),
-        ("status", _INT),
-        ("latency_ms", pa.float64()),
-    ]
-)  # fmt: skip
+    {
+        "id": _TEXT,
+        "ts": _REAL,
+        **dict.fromkeys(("org", "account", "key", "ip"), _TEXT),
+        "asn": _INT,
+        **dict.fromkeys(("user_agent", "ja4", "endpoint", "model"), _TEXT),
+        "params": pa.struct({**_PARAMS, **_CHOICES}),
+        "messages": pa.list_(pa.struct({"role": _TEXT, "content": _TEXT})),
+        "response": pa.struct({"text": _TEXT, "finish_reason": _TEXT}),
+        "usage": pa.struct(dict.fromkeys(_USAGE, _INT)),
+        "status": _INT,
+        "latency_ms": _REAL,
+    }
+)
 """Columns of a Parquet log."""
 
 

@@ -6,6 +6,7 @@ from random import Random
 
 import msgspec
 
+from revenuer.lab.range.banks import banks
 from revenuer.lab.range.config import Fold, RangeConfig
 from revenuer.lab.range.infra import (
     Addresses,
@@ -101,25 +102,31 @@ def plan(
 
 
 def chat_stream(
-    world: World, rng: Random, volume: float, *, addresses: Addresses | None = None, one: Client | None = None
+    world: World, rng: Random, size: float, *, addresses: Addresses | None = None, one: Client | None = None
 ) -> Stream:
     """A person talking to the model through some chat program or script."""
-    system = "You are a helpful assistant." if rng.random() < 0.35 else None
-    if system and rng.random() < 0.5:
+    system = rng.choice(banks().ordinary_system) if rng.random() < 0.35 else None
+    if system and rng.random() < 0.4:
         personas = [r.text for s in world.material.pool.of("benign", "persona") for r in s.rows]
         system = rng.choice(personas) if personas else system
     return Stream(
         Chat(world.material, rng, system=system),
         People(rng) if rng.random() < 0.93 else Service(rng),
-        volume,
+        size,
         one or world.client(rng, chat=rng.random() < 0.6),
         addresses or person_addresses(rng),
     )
 
 
 def product_stream(
-    world: World, rng: Random, volume: float, *, addresses: Addresses | None = None, one: Client | None = None, pattern: Pattern | None = None,
-) -> Stream:  # fmt: skip
+    world: World,
+    rng: Random,
+    size: float,
+    *,
+    addresses: Addresses | None = None,
+    one: Client | None = None,
+    pattern: Pattern | None = None,
+) -> Stream:
     """A product's own template around varied inputs of its subject."""
     lang = rng.choice((None,) * 9 + ("zh", "zh", "ru", "ru", "de", "es", "fr", "pt", "ja", "ko"))
     template = product(rng, world.fold, lang=lang)
@@ -130,7 +137,7 @@ def product_stream(
     return Stream(
         work,
         pattern or any_pattern(rng, world.traces),
-        volume,
+        size,
         one or world.client(rng),
         addresses or any_addresses(rng),
     )
@@ -164,3 +171,8 @@ def maybe_side(world: World, rng: Random, streams: list[Stream], chance: float =
 def constant_or(rng: Random, world: World, chance: float = 0.2) -> Pattern:
     """Round the clock for some, anything for the others."""
     return Constant(rng) if rng.random() < chance else any_pattern(rng, world.traces)
+
+
+def volume(rng: Random, median: float, sigma: float = 0.9) -> float:
+    """Exchanges of an account or stream before scaling: log-normal."""
+    return median * rng.lognormvariate(0, sigma)

@@ -1,7 +1,7 @@
 """When requests happen: people's sessions, services' daily curves, batches, schedules and constant load.
 
-Every pattern gives `n` times with the number of the session (or run) each belongs to. Where real traces are given, services draw
-their curve from one real client's 10-minute windows; otherwise from a parametric daily and weekly curve with noise.
+Every pattern gives `n` times with the number of the session (or run) each belongs to. Where real traces are given,
+services draw their curve from one real client's 10-minute windows; otherwise from a parametric daily and weekly curve.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Pattern(Protocol):
     """A way to spread `n` requests over [start, end)."""
 
     def times(self, gen: np.random.Generator, n: int, start: float, end: float) -> tuple[Floats, Ints]:
-        """`n` or fewer ascending times in seconds, and the session number of each (not decreasing)."""
+        """`n` or fewer ascending times in seconds, and the session number of each (sessions may overlap)."""
         ...
 
 
@@ -147,7 +147,7 @@ class Batches:
 
 
 class Schedule:
-    """The same small run again and again: every `period` seconds, `size` requests each, on the clock with a little delay."""
+    """The same small run again and again: every `period` seconds, `size` requests each, with a little delay."""
 
     def __init__(self, rng: Random, period: float, size: int, *, offset: float | None = None) -> None:
         self.period, self.size = period, max(1, size)
