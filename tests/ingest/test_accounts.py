@@ -90,6 +90,11 @@ def test_bad_rows_of_csv(tmp_path: Path) -> None:
     ]
 
 
+def test_a_broken_first_line_of_csv(tmp_path: Path) -> None:
+    (tmp_path / "accounts").write_text('"account')
+    assert read(tmp_path / "accounts") == ({}, ["1: not a row of CSV: unexpected end of data"])
+
+
 def test_one_file_that_can_be_read_twice(tmp_path: Path) -> None:
     with pytest.raises(IngestError, match=r"no such file"):
         read(tmp_path / "missing")

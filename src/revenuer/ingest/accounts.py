@@ -86,7 +86,11 @@ def _csv_rows(stream: Stream, name: str) -> Iterator[tuple[int, RowError | Mappi
     content = b"".join(stream.blocks())
     try:
         reader = csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True)
-        names = [column.strip() for column in reader.fieldnames or []]
+        try:
+            names = [column.strip() for column in reader.fieldnames or []]
+        except csv.Error as error:
+            yield 1, RowError(f"not a row of CSV: {error}")
+            return
         reader.fieldnames = names
         while True:
             try:

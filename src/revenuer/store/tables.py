@@ -27,7 +27,7 @@ def checked(table: Any, schema: Any | None) -> Any:
     if schema is not None and not table.schema.equals(schema):
         raise StoreError(
             "these events have another schema than those in the store; use a new output directory "
-            f"(stored: {schema.to_string(show_schema_metadata=False)[:500]})"
+            f"(stored: {', '.join(f'{field.name}: {field.type}' for field in schema)})"
         )
     return table
 
