@@ -1,0 +1,1 @@
+"""What one scan found, for people (`html`) and for programs (`results`)."""
