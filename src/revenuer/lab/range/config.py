@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -72,6 +73,10 @@ class RangeConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         low, high = self.campaigns_per_shape
         if not 1 <= low <= high:
             raise ValueError("campaigns_per_shape: want 1 <= low <= high")
+
+    def with_changes(self, **changes: Any) -> RangeConfig:
+        """A copy with some fields changed, checked again. Raises ValueError where they do not fit."""
+        return RangeConfig(**{**{name: getattr(self, name) for name in self.__struct_fields__}, **changes})
 
     @property
     def end(self) -> float:

@@ -203,7 +203,7 @@ def carriers(w: World, rng: Random, size: int, care: float) -> list[Carrier]:
     share_pay, share_mail, burst, one_agent, one_key_habit = careless(), careless(), careless(), careless(), careless()
     per_payment = rng.randint(2, 12)
     pays = [token(rng, "pm_", 40) for _ in range(size // per_payment + 1)]
-    domain = mail_domain(rng, company(rng))
+    domains = [mail_domain(rng, company(rng)) for _ in range(size // rng.randint(2, 9) + 1)]
     base = (
         w.start + rng.uniform(-40, 0.4 * w.config.days) * DAY
         if rng.random() < 0.6
@@ -221,7 +221,7 @@ def carriers(w: World, rng: Random, size: int, care: float) -> list[Carrier]:
             one.params, one.model = habit.params, habit.model
         books = Books(
             payment=pays[i // per_payment] if share_pay and rng.random() < 0.85 else None,
-            domain=domain if share_mail and rng.random() < 0.6 else None,
+            domain=rng.choice(domains) if share_mail and rng.random() < 0.6 else None,
             created_at=base + rng.random() * spread if burst else opening(rng, w.start, w.end),
         )
         made.append(Carrier(books, places[i], one))

@@ -30,6 +30,8 @@ class Style:
 
     def apply(self, text: str) -> str:
         """The text in this style; slots are left alone."""
+        if len(text) > 600:
+            return text
         for old, new in self._swaps:
             if old in text and f"{{{old}}}" not in text and f"<{old}" not in text:
                 text = text.replace(old, new, 1)
@@ -90,9 +92,18 @@ def family(rng: Random, name: str, fold: Fold | None, *, loose: bool = False) ->
 
 
 def product(
-    rng: Random, fold: Fold | None, *, task: str | None = None, lang: str | None = None, system: bool | None = None
+    rng: Random,
+    fold: Fold | None,
+    *,
+    task: str | None = None,
+    lang: str | None = None,
+    system: bool | None = None,
+    examples: Sequence[tuple[str, str]] = (),
 ) -> Template:
-    """An ordinary product's own wording: who it is, a few rules, a task, the input, the format wanted."""
+    """An ordinary product's own wording: who it is, a few rules, a task, the input, the format wanted.
+
+    `examples` (input, output) are put before the input, the same in every request, as few-shot prompts do.
+    """
     bank = banks()
     co = company(rng)
     fill = {
@@ -124,6 +135,11 @@ def product(
     body: list[Segment] = [(done(rng.choice(half(bank.inputs, fold))),), (done(rng.choice(half(bank.formats, fold))),)]
     if not with_system and rng.random() < 0.5:
         body.insert(0, (role,))
+    if examples:
+        given, result = rng.choice(
+            (("Input", "Output"), ("Q", "A"), ("Text", "Result"), ("User", "Reply"), ("IN", "OUT"))
+        )
+        body.insert(0, ("\n\n".join(f"{given}: {x}\n{result}: {y}" for x, y in examples),))
     if rng.random() < 0.75 or not with_system:
         body.insert(0, (asked + ending,))
     return Template(rng, head, body, sep=rng.choice(("\n", "\n\n", " ")))

@@ -129,10 +129,13 @@ def product_stream(
 ) -> Stream:
     """A product's own template around varied inputs of its subject."""
     lang = rng.choice((None,) * 9 + ("zh", "zh", "ru", "ru", "de", "es", "fr", "pt", "ja", "ko"))
-    template = product(rng, world.fold, lang=lang)
-    inputs = any_of(
-        subject_texts(world.material, rng), reuse=rng.choice((0, 0, 0.05, 0.2)), variation=rng.uniform(0, 0.8)
-    )
+    texts = subject_texts(world.material, rng)
+    shown: list[tuple[str, str]] = []
+    if rng.random() < 0.18:
+        picks = rng.sample(texts, min(len(texts), round(loguniform(rng, 2, 16))))
+        shown = [(x[:600], world.material.answers.make(rng, x, rng.randint(5, 90))) for x in picks]
+    template = product(rng, world.fold, lang=lang, examples=shown)
+    inputs = any_of(texts, reuse=rng.choice((0, 0, 0.05, 0.2)), variation=rng.uniform(0, 0.8))
     work = Templated(world.material, template, inputs, tokens=round(loguniform(rng, 30, 700)))
     return Stream(
         work,
