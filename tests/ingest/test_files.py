@@ -113,6 +113,12 @@ def test_what_matches_nothing_is_an_error(tmp_path: Path, name: str) -> None:
         find_files([tmp_path / name])
 
 
+def test_a_pipe_is_not_read_before_its_time(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(IngestError, match=r"pipe it in with - as the name"):
+        find_files([tmp_path / "pipe"])
+
+
 def test_a_changed_file_is_another_file(tmp_path: Path) -> None:
     log = tmp_path / "a.jsonl"
     log.write_bytes(b"x" * 100)

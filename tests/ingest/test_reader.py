@@ -116,15 +116,16 @@ def test_a_named_format_is_binding() -> None:
 
 
 def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Input:
-        buffer = io.BytesIO(PACK["gz"](b"".join(line(simple(n)) for n in range(10))))
+    packed = PACK["gz"](b"".join(line(simple(n)) for n in range(10)))
 
-        def close(self) -> None: ...
+    class Input:
+        buffer = io.BytesIO(packed)
 
     monkeypatch.setattr(sys, "stdin", Input())
     [chunk] = chunks("-")
     assert len(chunk.exchanges) == 10
-    assert chunk.bytes_total is None
+    assert (chunk.bytes_read, chunk.bytes_total) == (len(packed), None)
+    assert not Input.buffer.closed
     with pytest.raises(IngestError, match=r"cannot be resumed"):
         read_logs(["-"], start={"-": chunk.position})
     with pytest.raises(IngestError, match=r"cannot be read a second time"):

@@ -8,6 +8,7 @@ import os
 import sys
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal
@@ -55,8 +56,14 @@ class LogFile:
     size: int
     head: str
 
-    def open(self) -> BinaryIO:
-        return sys.stdin.buffer if self.key == STDIN else Path(self.key).open("rb")
+    @contextmanager
+    def open(self) -> Iterator[BinaryIO]:
+        """Its bytes as they are on disk. Standard input is left open behind it."""
+        if self.key == STDIN:
+            yield sys.stdin.buffer
+        else:
+            with Path(self.key).open("rb") as stream:
+                yield stream
 
     def start(self) -> Position:
         return Position(path=self.key, size=self.size, head=self.head)
@@ -95,8 +102,10 @@ def _matches(path: str) -> list[Path]:
         if not files:
             raise IngestError(f"{path}: no log in this folder (looked for {', '.join(sorted(SUFFIXES))}, .gz, .zst)")
         return files
-    if plain.exists():
+    if plain.is_file():
         return [plain]
+    if plain.exists():
+        raise IngestError(f"{path}: not a regular file; pipe it in with - as the name")
     files = sorted(Path(name) for name in glob.glob(path, recursive=True))  # noqa: PTH207 (Path.glob takes no absolute pattern)
     files = [file for file in files if file.is_file()]
     if not files:

@@ -97,7 +97,7 @@ def _file_chunks(file: LogFile, start: Position, opened: _Opened, size: int) -> 
         position = msgspec.structs.replace(
             start, row=row, offset=offset, frame=frame, frame_offset=frame_offset, done=done
         )
-        read = file.size if done else opened.read_bytes(row)
+        read = file.size if done and file.key != STDIN else opened.read_bytes(row)
         return Chunk(
             file=0, name=file.name, format=opened.source.name, exchanges=exchanges, rows=rows, rejected=rejected,
             skipped=skipped, position=position, bytes_read=read, bytes_total=None,

@@ -57,11 +57,6 @@ def parse(data: bytes | str) -> Any:
         raise RowError(f"not valid JSON: {error}") from None
 
 
-def repaired(row: bytes) -> bytes | None:
-    """`row` with half surrogate pairs replaced, or None where that is not what is wrong with it."""
-    return _without_lone_surrogates(row)
-
-
 def _without_lone_surrogates(data: bytes | str) -> bytes | None:
     probe = data.lower()
     if (b"\\ud" if isinstance(probe, bytes) else "\\ud") not in probe:  # type: ignore[operator]
