@@ -11,6 +11,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("ingest",),
     ("fingerprint",),
     ("store",),
+    ("intake",),
     ("profile",),
     ("link",),
     ("harvest",),

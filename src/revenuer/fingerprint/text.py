@@ -152,13 +152,18 @@ def clean(text: str) -> str:
     return text.lower()
 
 
-def words_of(text: str) -> list[str]:
-    """The folded token strings of one text: what templates are spelled in."""
-    plain = clean(text)
-    for pattern, needle, mark in _FOLDS:
-        if needle is None or needle in plain:
-            plain = pattern.sub(mark, plain)
-    return [
-        FOLDED[_MARKS[word]] if word in _MARKS else FOLDED[NUMBER] if word[0].isdigit() else word
-        for word in _TOKEN_FOLDED.findall(plain)
-    ]
+_SPAN = re.compile(
+    r"(?P<code>```.*?(?:```|\Z))|(?P<url>https?://\S+)|(?P<str>\"[^\"\n]{1,400}\"|“[^”\n]{1,400}”|`[^`\n]{1,400}`)"
+    rf"|(?P<num>\d+(?:[.,:]\d+)*)|(?P<word>[{_CJK}]|[^\W\d_{_CJK}]+)",
+    re.S,
+)
+
+
+def spans_of(text: str) -> list[tuple[str, int, int]]:
+    """Folded tokens of one text with where they stand in it: (token, begin, end). For showing templates to people."""
+    out = []
+    for match in _SPAN.finditer(text[: HEAD_CHARS + TAIL_CHARS]):
+        kind = match.lastgroup
+        word = match.group().lower() if kind == "word" else f"<{kind}>"
+        out.append((word, match.start(), match.end()))
+    return out

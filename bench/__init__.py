@@ -1,0 +1,1 @@
+"""Benchmarks: quality and speed of detection against named peers. Results are in `RESULTS.md`."""

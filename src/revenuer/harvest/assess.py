@@ -1,0 +1,65 @@
+"""Candidate -> assessed group: take out who does not fit, measure what is left, score it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from revenuer.harvest.group import Books, Group, Population
+from revenuer.harvest.members import fit_of_members
+from revenuer.harvest.model import Model
+from revenuer.link.candidates import Candidate
+from revenuer.profile.events import F64, I64, Events
+from revenuer.records import Channel
+
+ROUNDS = 3
+
+
+@dataclass(frozen=True)
+class Assessed:
+    """A group after its misfits left: `accounts` (k,) codes, `fit` (k,) own log Bayes factors, `rows` exchanges."""
+
+    channel: Channel
+    accounts: I64
+    fit: F64
+    size: F64
+    rows: I64
+    features: F64
+    score: float
+
+
+def assess(
+    candidate: Candidate,
+    events: Events,
+    books: Books,
+    population: Population,
+    model: Model,
+    smallest_accounts: int,
+    smallest_exchanges: int,
+) -> Assessed | None:
+    """Score one candidate; None when too little is left after misfits were taken out."""
+    rows = candidate.rows
+    priors = model.priors("same_content")
+    for _ in range(ROUNDS):
+        group = Group.of(events, books, population, rows)
+        if len(group.accounts) < smallest_accounts or len(rows) < smallest_exchanges:
+            return None
+        fit = fit_of_members(group, *priors)
+        stays = fit >= model.data.member_floor
+        if stays.all():
+            break
+        rows = rows[stays[group.owner]]
+    else:
+        group = Group.of(events, books, population, rows)
+        if len(group.accounts) < smallest_accounts or len(rows) < smallest_exchanges:
+            return None
+        fit = fit_of_members(group, *priors)
+    features = model.features(group)
+    return Assessed(candidate.channel, group.accounts, fit, group.size, rows, features, model.score(features))
+
+
+def restricted(events: Events, candidate: Candidate, accounts: npt.NDArray[np.bool_]) -> Candidate:
+    """The candidate's exchanges of some accounts, given as a mask over account codes."""
+    return Candidate(candidate.channel, candidate.rows[accounts[events.account[candidate.rows]]])

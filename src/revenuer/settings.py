@@ -1,0 +1,92 @@
+"""One typed tree of settings, built once from a TOML file (or defaults) and passed down.
+
+Every threshold that decides something is calibrated and lives with the model (`harvest/model.json`), not here: what
+is here are sizes, tempo, and the bound on false alarms that the operator of Revenuer wants.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import tomllib
+from pathlib import Path
+
+import msgspec
+
+
+class SettingsError(ValueError):
+    """The settings file cannot be used; the message names the field and what to do."""
+
+
+class Evaluation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """When the verdicts are looked at, in hours of event time since the log's first exchange.
+
+    The first looks come early, because small young groups are where most leaks; later ones every `every` hours.
+    """
+
+    early: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0, 12.0, 18.0, 24.0, 30.0, 36.0, 42.0, 48.0)
+    every: float = 8.0
+
+
+class Decision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the verdict `harvesting` demands."""
+
+    false_discovery: float = 0.05
+    """Share of reported campaigns that may be benign groups, in expectation (e-BH)."""
+    smallest_accounts: int = 3
+    smallest_exchanges: int = 30
+    watch: float = 0.25
+    """A group whose e-value times this level reaches the bound is put on `watch`."""
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All settings. `key_file` holds the installation's fingerprint key; made on first use, readable by you alone."""
+
+    key_file: str = ""
+    evaluation: Evaluation = Evaluation()
+    decision: Decision = Decision()
+
+
+def load_settings(path: Path | None) -> Settings:
+    """Settings from a TOML file; defaults where it is None or silent.
+
+    Raises:
+        SettingsError: the file cannot be read, is no TOML, or has a field that does not exist or does not fit.
+    """
+    if path is None:
+        return Settings()
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        return msgspec.convert(data, Settings)
+    except OSError as error:
+        raise SettingsError(f"cannot read settings {path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
+        raise SettingsError(f"settings {path}: {error}") from error
+
+
+def installation_key(settings: Settings) -> int:
+    """The 64-bit key of this installation's fingerprints; made and kept on first use.
+
+    Kept in `key_file`, else in ``$REVENUER_HOME/fingerprint.key`` (default ``~/.revenuer``), mode 0600. Losing it makes
+    old sketches incomparable with new ones, and no more.
+
+    Raises:
+        SettingsError: the key file is damaged or cannot be written.
+    """
+    home = Path(os.environ.get("REVENUER_HOME", "~/.revenuer")).expanduser()
+    path = Path(settings.key_file).expanduser() if settings.key_file else home / "fingerprint.key"
+    try:
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            try:
+                handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            except FileExistsError:
+                pass
+            else:
+                with os.fdopen(handle, "w", encoding="ascii") as file:
+                    file.write(secrets.token_hex(8) + "\n")
+        return int(path.read_text(encoding="ascii").strip(), 16) & ((1 << 64) - 1)
+    except ValueError as error:
+        raise SettingsError(f"{path} is not a fingerprint key (16 hex digits): restore it or remove it") from error
+    except OSError as error:
+        raise SettingsError(f"cannot use the fingerprint key {path}: {error.strerror}") from error
