@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from revenuer.records import AccountResult, CampaignDetail, Channel, Member, ScanReport, Verdict
+from revenuer.records import AccountResult, CampaignDetail, Member, ScanReport, Verdict
 from revenuer.report import charts, graph, text
 
 MAX_CAMPAIGNS = 60
@@ -114,16 +114,17 @@ class Page:
         return tuple(campaign for campaign in self.campaigns if campaign.verdict is Verdict.HARVESTING)
 
     @property
+    def hidden_members(self) -> int:
+        """Accounts of campaigns that have no row on the page."""
+        return sum(campaign.hidden_members for campaign in self.campaigns)
+
+    @property
     def watched(self) -> tuple[CampaignView, ...]:
         return tuple(campaign for campaign in self.campaigns if campaign.verdict in (Verdict.WATCH, Verdict.CLEAR))
 
     @property
     def authorised(self) -> tuple[CampaignView, ...]:
         return tuple(campaign for campaign in self.campaigns if campaign.verdict is Verdict.AUTHORISED)
-
-    @property
-    def channels(self) -> tuple[Channel, ...]:
-        return tuple(Channel)
 
 
 def page(report: ScanReport) -> Page:

@@ -67,7 +67,8 @@
         if (section) section.hidden = !keep;
         shown += keep;
       });
-      status.textContent = `${shown} of ${rows.length} campaigns shown`;
+      const unsearched = "partial" in status.dataset ? "; accounts left out of this page are only in accounts.jsonl" : "";
+      status.textContent = `${shown} of ${rows.length} campaigns shown${unsearched}`;
       status.classList.toggle("vh", shown > 0);
     };
     find.addEventListener("input", apply);
