@@ -29,7 +29,7 @@ def exchanges(path: Path) -> Iterator[Exchange]:
     """Every exchange of a zstandard log."""
     decoder = msgspec.json.Decoder(Exchange)
     with path.open("rb") as raw, zstandard.ZstdDecompressor().stream_reader(raw) as packed:
-        for line in io.BufferedReader(packed):  # type: ignore[arg-type]
+        for line in io.BufferedReader(packed):
             yield decoder.decode(line)
 
 

@@ -70,7 +70,8 @@ def _slice(rng: Random, rows: tuple[Row, ...], low: int, high: int) -> tuple[Row
 
 def chat_user(w: World, rng: Random) -> list[Plan]:
     """One person and a handful of interests."""
-    streams = [chat_stream(w, rng, volume(rng, 22, 1.0))]
+    clients = rng.choice((1, 1, 1, 1, 1, 1, 2, 2, 3, 4))
+    streams = [chat_stream(w, rng, volume(rng, 22 / clients, 1.0)) for _ in range(clients)]
     return [plan(w, rng, "chat_user", maybe_side(w, rng, streams, 0.15))]
 
 

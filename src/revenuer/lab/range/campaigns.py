@@ -153,7 +153,7 @@ def _honest(w: World, seed: str, volume: float, carrier: Carrier) -> Stream:
     """One honest customer of a reseller, recognisably the same on whichever account its requests go out."""
     rng = Random(seed)
     maker = chat_stream if rng.random() < 0.5 else product_stream
-    through = carrier.client if rng.random() < 0.6 else None
+    through = carrier.client if rng.random() < 0.75 else None
     stream = maker(w, rng, volume, addresses=carrier.addresses, one=through)
     if through is None:
         stream.client.key = carrier.client.key

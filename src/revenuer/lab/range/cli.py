@@ -65,7 +65,7 @@ def make_command(
                 progress=lambda what, done, of: shown.update(task, description=what, completed=done, total=of),
             )
     except (PoolError, ValueError, OSError, msgspec.MsgspecError) as error:
-        console.print(f"[red]range make:[/red] {error}", highlight=False)
+        console.print(f"[red]range make:[/red] {error}", highlight=False, soft_wrap=True)
         raise typer.Exit(2) from error
     _print_summary(Console(), out, summary)
 
@@ -80,7 +80,7 @@ def score_command(
     try:
         found = score(range_dir, result_dir)
     except (OSError, msgspec.MsgspecError) as error:
-        Console(stderr=True).print(f"[red]range score:[/red] {error}", highlight=False)
+        Console(stderr=True).print(f"[red]range score:[/red] {error}", highlight=False, soft_wrap=True)
         raise typer.Exit(2) from error
     if as_json:
         typer.echo(msgspec.json.format(msgspec.json.encode(found)).decode())

@@ -203,7 +203,7 @@ def carriers(w: World, rng: Random, size: int, care: float) -> list[Carrier]:
     share_pay, share_mail, burst, one_agent, one_key_habit = careless(), careless(), careless(), careless(), careless()
     per_payment = rng.randint(2, 12)
     pays = [token(rng, "pm_", 40) for _ in range(size // per_payment + 1)]
-    domains = [mail_domain(rng, company(rng)) for _ in range(size // rng.randint(2, 9) + 1)]
+    domains = [mail_domain(rng, company(rng)) for _ in range(size // rng.randint(1, 4) + 1)]
     base = (
         w.start + rng.uniform(-40, 0.4 * w.config.days) * DAY
         if rng.random() < 0.6
@@ -218,10 +218,10 @@ def carriers(w: World, rng: Random, size: int, care: float) -> list[Carrier]:
     for i in range(size):
         one = w.client(rng, agent_name=name if one_agent else rng.choice(names) if rng.random() < 0.7 else None)
         if one_key_habit:
-            one.params, one.model = habit.params, habit.model
+            one.params, one.model, one.thinking = habit.params, habit.model, habit.thinking
         books = Books(
             payment=pays[i // per_payment] if share_pay and rng.random() < 0.85 else None,
-            domain=rng.choice(domains) if share_mail and rng.random() < 0.6 else None,
+            domain=rng.choice(domains) if share_mail and rng.random() < 0.3 else None,
             created_at=base + rng.random() * spread if burst else opening(rng, w.start, w.end),
         )
         made.append(Carrier(books, places[i], one))
@@ -314,7 +314,9 @@ def harvest_streams(
         for _ in range(6):
             early = times < opened[to]
             to[early] = gen.choice(len(counts), int(early.sum()), p=np.array(counts) / total)
-        own = [Dealt(times[to == i], sessions[to == i]) for i in range(len(counts))]
+        open_then = times >= opened[to]
+        mine = [open_then & (to == i) for i in range(len(counts))]
+        own = [Dealt(times[m], sessions[m]) for m in mine]
     elif rng.random() < 0.6:
         own = [pattern(w, rng) for _ in counts]
     return [

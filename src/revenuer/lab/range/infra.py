@@ -169,6 +169,11 @@ class Client(msgspec.Struct):
     """From this time on, `new_share` of the requests ask for the new model."""
     new_share: float = 0.0
     error_rate: float = 0.01
+    thinking: float = 1.0
+    """Reasoning tokens per completion token, median, where the model reasons."""
+    upgraded_at: float = math.inf
+    """From this time on, `upgraded_agent` is sent: people update their libraries."""
+    upgraded_agent: str = ""
 
 
 def agent(rng: Random, chat: bool = False) -> str:
@@ -219,6 +224,7 @@ def client(
         params=params,
         key=token(rng, "key_", 40),
         error_rate=loguniform(rng, 0.002, 0.05),
+        thinking=loguniform(rng, 0.15, 8.0),
     )
 
 
@@ -252,6 +258,12 @@ class Books(msgspec.Struct):
     authorised: tuple[str, ...] = ()
 
 
+def employer_domain(rng: Random) -> str:
+    """The domain of one of a few hundred larger companies, several of whose people have accounts of their own."""
+    one = Random(f"employer/{zipf(rng, 400, 0.5)}")
+    return mail_domain(one, company(one))
+
+
 def opening(rng: Random, start: float, end: float) -> float:
     """When an account was opened: mostly long before the log begins, sometimes during it."""
     if rng.random() < 0.15:
@@ -264,13 +276,20 @@ def account(rng: Random, books: Books, start: float, end: float) -> Account:
     person = books.org is None and rng.random() < 0.55
     legal = books.name or (f"{coin(rng, 1, 2)} {coin(rng)}" if person else company(rng))
     created = books.created_at if books.created_at is not None else opening(rng, start, end)
+    domain = books.domain
+    if domain is None:
+        domain = (
+            employer_domain(rng)
+            if rng.random() < 0.12
+            else mail_domain(rng, None if person or rng.random() < 0.3 else legal)
+        )
     return Account(
         account=token(rng, "acct_"),
         org=books.org or token(rng, "org_", 40),
         created_at=round(created, 1),
         plan=books.plan or rng.choice(banks().plans),
         payment=books.payment or token(rng, "pm_", 40),
-        email_domain=books.domain or mail_domain(rng, None if person or rng.random() < 0.3 else legal),
+        email_domain=domain,
         country=books.country or rng.choice(banks().countries),
         name=legal,
         authorised=books.authorised,

@@ -300,7 +300,7 @@ def _exchange(
         if one.params.max_tokens is not None and completion >= one.params.max_tokens:
             completion, finish = one.params.max_tokens, "length"
         if model in REASONING:
-            reasoning = int(completion * rng.lognormvariate(0.2, 0.6))
+            reasoning = int(completion * one.thinking * rng.lognormvariate(0, 0.6))
         completion *= one.params.n or 1
         latency = (
             250
@@ -316,7 +316,7 @@ def _exchange(
         key=one.key,
         ip=where[0],
         asn=where[1],
-        user_agent=one.user_agent,
+        user_agent=one.user_agent if ts < one.upgraded_at else one.upgraded_agent,
         ja4=one.ja4,
         endpoint=one.endpoint,
         model=model,

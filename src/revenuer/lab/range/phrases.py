@@ -8,6 +8,7 @@ own synonyms, marks and letter case, so that two operators rarely share a long r
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from random import Random
 
@@ -23,7 +24,7 @@ class Style:
 
     def __init__(self, rng: Random) -> None:
         groups = rng.sample(banks().synonyms, rng.randint(4, 14))
-        self._swaps = [(word, rng.choice(group)) for group in groups for word in group]
+        self._swaps = [(re.compile(rf"(?<![\w<{{]){word}(?![\w>}}])"), rng.choice(g)) for g in groups for word in g]
         self._mark = rng.choice(banks().marks) if rng.random() < 0.3 else ""
         self._case = rng.choice(("", "", "", "", "lower", "upper_first"))
         self._end = rng.choice((".", ".", ".", "!", "", ":"))
@@ -33,8 +34,7 @@ class Style:
         if len(text) > 600:
             return text
         for old, new in self._swaps:
-            if old in text and f"{{{old}}}" not in text and f"<{old}" not in text:
-                text = text.replace(old, new, 1)
+            text = old.sub(new, text, count=1)
         if text and "{" not in text:
             if self._case == "lower":
                 text = text.lower()

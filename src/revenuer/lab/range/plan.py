@@ -73,7 +73,11 @@ class World:
         return max(2, round(rng.randint(low, high) * max(0.2, self.small)))
 
     def adopt(self, rng: Random, one: Client) -> Client:
-        """Some clients move to the new model some time after its launch, some at once, some in part."""
+        """Clients change: some move to the new model, at once, later or in part; some update their library."""
+        if rng.random() < 0.15:
+            one.upgraded_at = rng.uniform(self.start, self.end)
+            kind = one.user_agent.rsplit("/", 1)[0]
+            one.upgraded_agent = rng.choice([a for a in banks().agents if a.startswith(kind)] or [one.user_agent])
         if rng.random() < 0.3:
             one.new_model_from = self.launch + (loguniform(rng, 600, 6 * 86_400) if rng.random() < 0.85 else 0.0)
             one.new_share = rng.choice((0.3, 0.5, 1.0, 1.0))
