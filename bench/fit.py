@@ -30,8 +30,8 @@ from revenuer.harvest.evidence import Evidence
 from revenuer.harvest.exchangeable import GRID
 from revenuer.harvest.group import Group, Population
 from revenuer.harvest.signals import EXCHANGEABILITY
-from revenuer.link.candidates import Scene, candidates
-from revenuer.profile.strands import piece_table
+from revenuer.link.candidates import SMALLEST_STRAND, Recurring, Scene, candidates
+from revenuer.report.edges import LinkBook
 from revenuer.settings import Settings
 
 F64 = npt.NDArray[np.float64]
@@ -79,12 +79,12 @@ def variance_ratios(recipe: Recipe, prompts: Path, cache: Path) -> list[tuple[st
     """(signal, label, theta) of large candidate groups at three moments of one corpus."""
     corpus = load(recipe, prompts, cache)
     events = corpus.events
-    pieces = piece_table(events)
+    text = Recurring.of(events)
     out = []
     for part in (0.2, 0.5, 1.0):
         count = events.before(events.ts[0] + part * (events.ts[-1] - events.ts[0]))
         population = Population.of(events, corpus.books, count)
-        for candidate in candidates(Scene.at(events, pieces, corpus.books.payment, count)):
+        for candidate in candidates(Scene.at(events, text, corpus.books.payment, count)):
             group = Group.of(events, corpus.books, population, candidate.rows)
             label, _ = label_of(corpus, group.rows, group.accounts)
             for signal in EXCHANGEABILITY:
@@ -122,21 +122,46 @@ def bare(prior: dict[str, models.Priors]) -> models.ModelData:
     )  # fmt: skip
 
 
-def collect(recipe: Recipe, prompts: Path, cache: Path, data: models.ModelData) -> list[Sample]:
-    """Every assessed group of one corpus at every moment of its grid."""
+def link_counts(corpus: Corpus, text: Recurring) -> list[tuple[str, int, int, int, int]]:
+    """(channel, links inside campaigns, pairs inside, links elsewhere, pairs elsewhere) at the end of a corpus."""
+    events = corpus.events
+    code = {name: at for at, name in enumerate(corpus.campaigns)}
+    campaign = np.array([code.get(t.campaign or "", -1) for t in corpus.truth])
+    sizes = np.bincount(campaign[campaign >= 0])
+    inside_pairs = int((sizes * (sizes - 1) // 2).sum())
+    n = len(campaign)
+    book = LinkBook(Scene.at(events, text, corpus.books.payment, len(events)), corpus.books, {}, SMALLEST_STRAND)
+    out = []
+    for channel, links in book.links:
+        same = (campaign[links.a] == campaign[links.b]) & (campaign[links.a] >= 0)
+        out.append((channel.value, int(same.sum()), inside_pairs, int((~same).sum()), n * (n - 1) // 2 - inside_pairs))
+    return out
+
+
+def link_bayes(counts: list[tuple[str, int, int, int, int]]) -> dict[str, float]:
+    """Log Bayes factor of a link, by channel, over all corpora."""
+    out = {}
+    for channel in sorted({row[0] for row in counts}):
+        inside, pairs, other, others = np.sum([row[1:] for row in counts if row[0] == channel], axis=0)
+        out[channel] = round(float(np.log((inside + 1) / (pairs + 1) / ((other + 1) / (others + 1)))), 3)
+    return out
+
+
+def collect(
+    recipe: Recipe, prompts: Path, cache: Path, data: models.ModelData
+) -> tuple[list[Sample], list[tuple[str, int, int, int, int]]]:
+    """Every assessed group of one corpus at every moment of its grid, and its links counted."""
     corpus = load(recipe, prompts, cache)
     events, settings, model = corpus.events, Settings(), models.Model(data)
-    pieces = piece_table(events)
+    text = Recurring.of(events)
     out = []
     for moment in moments(float(events.ts[0]), float(events.ts[-1]), settings.evaluation):
         count = events.before(moment)
-        plain, _ = evaluate(
-            events, corpus.books, corpus.permitted, pieces, count, settings, model, Stopwatch()
-        )
+        plain, _ = evaluate(events, corpus.books, corpus.permitted, text, count, settings, model, Stopwatch())
         for found in plain:
             label, what = label_of(corpus, found.rows, found.accounts)
             out.append(Sample(recipe.name, recipe.fold, moment, label, what, found))
-    return out
+    return out, link_counts(corpus, text)
 
 
 def grow(samples: list[Sample]) -> HistGradientBoostingClassifier:
@@ -190,8 +215,9 @@ def highest(samples: list[Sample], model: models.Model) -> list[tuple[float, str
             rescored = {id(s): scored(s.found, model) for s in now}
             back = {id(found): s for s, found in ((s, rescored[id(s)]) for s in now)}
             for group in evidence.update(list(rescored.values())):
-                sample = back[id(group.now)]
-                labels.setdefault(group.number, []).append((group.now.score, sample.label, sample.what))
+                if group.now is not None:
+                    sample = back[id(group.now)]
+                    labels.setdefault(group.number, []).append((group.now.score, sample.label, sample.what))
         for history in labels.values():
             benign = [(score, what) for score, label, what in history if label == 0]
             # A group that ever was a campaign, or mixed with one, is no evidence about benign groups.
@@ -224,14 +250,18 @@ def main() -> None:
         work = partial(variance_ratios, prompts=options.prompts, cache=options.cache)
         prior = priors([row for rows in pool.map(work, recipes) for row in rows])
         gather = partial(collect, prompts=options.prompts, cache=options.cache, data=bare(prior))
-        samples = [sample for part in pool.map(gather, recipes) for sample in part]
-    (options.cache / f"samples-{options.fold}.pickle").write_bytes(pickle.dumps((prior, samples)))
-    data = fitted(prior, samples, options.fold)
+        parts = list(pool.map(gather, recipes))
+    samples = [sample for part, _ in parts for sample in part]
+    links = link_bayes([row for _, rows in parts for row in rows])
+    (options.cache / f"samples-{options.fold}.pickle").write_bytes(pickle.dumps((prior, samples, links)))
+    data = fitted(prior, samples, links, options.fold)
     options.out.write_bytes(msgspec.json.format(msgspec.json.encode(data), indent=1) + b"\n")
     print(f"{len(samples)} groups, {len(data.calibration)} benign calibration groups -> {options.out}")
 
 
-def fitted(prior: dict[str, models.Priors], samples: list[Sample], fold: str) -> models.ModelData:
+def fitted(
+    prior: dict[str, models.Priors], samples: list[Sample], links: dict[str, float], fold: str
+) -> models.ModelData:
     """Trees on all samples; calibration by trees that did not see the sources (or, on one fold, the corpus)."""
     parts = sorted({s.fold for s in samples}) if fold == "all" else sorted({s.corpus for s in samples})
     peaks: list[tuple[float, str, str]] = []

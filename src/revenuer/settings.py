@@ -25,7 +25,7 @@ class Evaluation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     early: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0, 12.0, 18.0, 24.0, 30.0, 36.0, 42.0, 48.0)
-    every: float = 8.0
+    every: float = 12.0
 
 
 class Decision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -1,4 +1,9 @@
-"""Is it allowed? Permissions on file, read from the accounts' `authorised` lists."""
+"""Is it allowed? Permissions on file, read from the accounts' `authorised` lists.
+
+Any permission takes an account out of automatic accusation: statistics cannot tell a licensed evaluator from an
+unlicensed harvester, and a person has already judged this one. Where the permission is for another use or another
+model than what is seen, the reasons say so, for a person to look.
+"""
 
 from __future__ import annotations
 
@@ -7,33 +12,35 @@ from dataclasses import dataclass
 
 from revenuer.records import Account
 
-DISTILLATION_USES = frozenset({"distillation", "training", "synthetic-data"})
-"""Uses whose permission covers collecting answers to train on. `distillation:model-x` names a model; a bare
-`distillation` covers all."""
+COLLECTING = frozenset({"distillation", "training", "synthetic-data", "synthetic_data", "fine-tuning"})
+"""Uses that cover collecting answers to train on; others (evaluation, research, classifier ...) cover looking alike."""
 
 
 @dataclass(frozen=True)
 class Permission:
-    """What an account may do: `models` is None where every model is covered."""
+    """What an account may do: `uses` as written, lower case; `models` is None where some use covers every model."""
 
-    use: str
+    uses: tuple[str, ...]
     models: frozenset[str] | None
+
+    @property
+    def for_collecting(self) -> bool:
+        """Whether some use covers collecting answers to train on."""
+        return not COLLECTING.isdisjoint(self.uses)
 
 
 def permission_of(account: Account | None) -> Permission | None:
-    """The account's permission to collect answers for training, if there is one."""
-    if account is None:
+    """The account's permissions taken together; None where there is none. An entry is `use` or `use:model`."""
+    entries = [entry.strip() for entry in account.authorised if entry.strip()] if account else []
+    if not entries:
         return None
-    found: list[tuple[str, str | None]] = []
-    for entry in account.authorised:
-        use, _, scope = entry.strip().partition(":")
-        if use.strip().lower() in DISTILLATION_USES:
-            found.append((use.strip().lower(), scope.strip() or None))
-    if not found:
-        return None
-    scopes = [scope for _, scope in found]
-    models = None if any(scope in (None, "*") for scope in scopes) else frozenset(s for s in scopes if s)
-    return Permission(found[0][0], models)
+    uses, scopes = [], []
+    for entry in entries:
+        use, _, scope = entry.partition(":")
+        uses.append(use.strip().lower())
+        scopes.append(scope.strip())
+    models = None if any(scope in ("", "*") for scope in scopes) else frozenset(scopes)
+    return Permission(tuple(sorted(set(uses))), models)
 
 
 def outside(permission: Permission, models: Iterable[str]) -> Sequence[str]:

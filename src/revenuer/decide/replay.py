@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -19,9 +19,8 @@ from revenuer.harvest.assess import Assessed, assess, restricted
 from revenuer.harvest.evidence import Evidence
 from revenuer.harvest.group import Books, Population
 from revenuer.harvest.model import Model
-from revenuer.link.candidates import Scene, candidates
+from revenuer.link.candidates import Recurring, Scene, candidates
 from revenuer.profile.events import Events
-from revenuer.profile.strands import PieceTable, piece_table
 from revenuer.records import Account, StageTime
 from revenuer.settings import Evaluation, Settings
 
@@ -85,7 +84,7 @@ class Replay:
 
     decider: Decider
     evidence: Evidence
-    pieces: PieceTable
+    text: Recurring
     last_count: int
     moments: list[float]
 
@@ -106,25 +105,25 @@ def replay(
     """
     watch = watch or Stopwatch()
     with watch.stage("profile"):
-        pieces = piece_table(events)
+        text = Recurring.of(events)
     evidence = Evidence(model)
     decider = Decider(evidence, settings.decision.false_discovery)
     grid = moments(float(events.ts[0]), float(events.ts[-1]), settings.evaluation)
     count = 0
     for done, moment in enumerate(grid, 1):
         count = events.before(moment)
-        plain, allowed = evaluate(events, books, permitted, pieces, count, settings, model, watch)
+        plain, allowed = evaluate(events, books, permitted, text, count, settings, model, watch)
         with watch.stage("decide"):
             decider.step(moment, plain, allowed)
         looked(done, len(grid), sum(state.flagged_at is not None for state in decider.accounts.values()))
-    return Replay(decider, evidence, pieces, count, grid)
+    return Replay(decider, evidence, text, count, grid)
 
 
 def evaluate(
     events: Events,
     books: Books,
     permitted: npt.NDArray[np.bool_],
-    pieces: PieceTable,
+    text: Recurring,
     count: int,
     settings: Settings,
     model: Model,
@@ -136,19 +135,24 @@ def evaluate(
     """
     least = settings.decision
     with watch.stage("profile"):
-        scene = Scene.at(events, pieces, books.payment, count)
+        scene = Scene.at(events, text, books.payment, count)
     with watch.stage("link"):
         proposed = candidates(scene, least.smallest_accounts, least.smallest_exchanges)
     plain: list[Assessed] = []
     allowed: list[Assessed] = []
     with watch.stage("harvest"):
         population = Population.of(events, books, count)
+        # Channels often propose the very same exchanges: measured once.
+        known: dict[bytes, Assessed | None] = {}
         for candidate in proposed:
             for mask, out in ((~permitted, plain), (permitted, allowed)):
                 part = restricted(events, candidate, mask)
-                found = assess(
-                    part, events, books, population, model, least.smallest_accounts, least.smallest_exchanges
-                )
+                mark = part.rows.tobytes()
+                if mark not in known:
+                    known[mark] = assess(
+                        part, events, books, population, model, least.smallest_accounts, least.smallest_exchanges
+                    )
+                found = known[mark]
                 if found is not None:
-                    out.append(found)
+                    out.append(replace(found, channel=candidate.channel))
     return plain, allowed

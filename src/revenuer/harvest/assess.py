@@ -42,6 +42,8 @@ def assess(
     """Score one candidate; None when too little is left after misfits were taken out."""
     rows = candidate.rows
     priors = model.priors("same_content")
+    if len(rows) < smallest_exchanges:
+        return None
     for _ in range(ROUNDS):
         group = Group.of(events, books, population, rows)
         if len(group.accounts) < smallest_accounts or len(rows) < smallest_exchanges:

@@ -139,6 +139,15 @@ def signup_burst(group: Group) -> float:
     return float(np.clip(np.log(usual / spread), -2, 5))
 
 
+def young_accounts(group: Group) -> float:
+    """Minus log of the accounts' median age in days at their first exchange of the group: used hard from day one."""
+    created = group.books.created[group.accounts]
+    first = np.full(len(group.accounts), np.inf)
+    np.minimum.at(first, group.owner, group.events.ts[group.rows])
+    age = (first - created)[np.isfinite(created)] / 86_400
+    return float(-np.log(max(float(np.median(age)), 0.0) + 1)) if len(age) else -4.0
+
+
 def round_the_clock(group: Group) -> float:
     """Entropy of the pooled hours of day over its maximum, 0 to 1."""
     hours = np.bincount((group.events.ts[group.rows] // 3600 % 24).astype(np.int64), minlength=24)
@@ -283,6 +292,7 @@ SIGNALS: tuple[Signal, ...] = (
     Signal("one_payment", one_payment, "{value:.0%} of the accounts share a payment instrument"),
     Signal("separate_customers", separate_customers, "{value:.2f} separate customers an account"),
     Signal("signup_burst", signup_burst, "the accounts were opened together (log ratio {value:.1f})"),
+    Signal("young_accounts", young_accounts, "the accounts were new when they began (minus log of days {value:.1f})"),
     Signal("round_the_clock", round_the_clock, "activity is spread over the day to {value:.0%} of the maximum"),
     Signal("even_load", even_load, "load per account varies by {value:.2f} (0 = even)"),
     Signal("share_of_account", share_of_account, "{value:.0%} of the accounts' traffic belongs to it"),

@@ -71,7 +71,7 @@ def collect(
     first = last = 0.0
     if events is not None and books is not None and found is not None:
         results = tuple(_account(code, name, events, known, found, model) for code, name in enumerate(events.accounts))
-        scene = Scene.at(events, found.pieces, books.payment, found.last_count)
+        scene = Scene.at(events, found.text, books.payment, found.last_count)
         links = LinkBook(scene, books, model.data.link_bayes, SMALLEST_STRAND)
         campaigns = tuple(
             _campaign(state, events, books, known, found, model, results, links, texts)
@@ -169,9 +169,11 @@ def _permission(name: str, code: int, events: Events, known: Mapping[str, Accoun
     asked = {events.models[m] for m in np.unique(events.model[events.account == code]) if m >= 0}
     beyond = outside(permission, asked)
     text = f"a permission on file covers this: {', '.join(account.authorised)}"
+    if not permission.for_collecting:
+        text += "; it is not for collecting answers to train on: a person should look"
     if beyond:
         text += f"; it does not name {', '.join(beyond)}, which the account asked too: a person should look"
-    return [Reason(signal="authorised", value=float(len(beyond)), text=text)]
+    return [Reason(signal="authorised", value=1.0, text=text)]
 
 
 def _campaign(

@@ -33,7 +33,7 @@ class LinkBook:
         use = np.flatnonzero(scene.by_stack.size >= smallest_strand)
         owner = scene.by_stack.account.astype(np.int64)
         semantic = semantic_links(stats(scene.events, scene.by_stack), owner, use)
-        self._links: tuple[tuple[Channel, Links], ...] = (
+        self.links: tuple[tuple[Channel, Links], ...] = (
             (Channel.TEMPLATE, _of_accounts(template, scene.by_template.account.astype(np.int64))),
             (Channel.SEMANTIC, _of_accounts(semantic, owner)),
             (Channel.INFRASTRUCTURE, infrastructure_links(scene.events, books.payment, scene.count)),
@@ -45,7 +45,7 @@ class LinkBook:
         inside[accounts] = True
         names = self._events.accounts
         out = []
-        for channel, links in self._links:
+        for channel, links in self.links:
             keep = inside[links.a] & inside[links.b]
             for a, b, weight in zip(links.a[keep], links.b[keep], links.weight[keep], strict=True):
                 text = self._why(channel, int(a), int(b), float(weight))
