@@ -50,6 +50,7 @@ from revenuer.lab.range.workloads import (
     Threads,
     Workload,
     any_of,
+    change,
     in_order,
     rows_in_order,
     subject_texts,
@@ -99,7 +100,7 @@ def app_developer(w: World, rng: Random) -> list[Plan]:
             )
         )
         personas = [r.text for s in w.material.pool.of("benign", "persona") for r in s.rows][:60]
-        inputs = any_of(subject_texts(w.material, rng), variation=rng.random())
+        inputs = any_of(subject_texts(w.material, rng), variation=change(rng))
         work = Templated(
             w.material, family(rng, name, w.fold), inputs, personas=rng.sample(personas, min(len(personas), 3))
         )
@@ -120,7 +121,7 @@ def support_bot(w: World, rng: Random) -> list[Plan]:
         splits = sorted({r.split for r in source.rows})
         mine = set(rng.sample(splits, min(len(splits), rng.randint(3, 40))))
         texts = [r.text for r in source.rows if r.split in mine]
-        work = Templated(w.material, template, any_of(texts, variation=rng.uniform(0.1, 0.8)), tokens=110)
+        work = Templated(w.material, template, any_of(texts, variation=change(rng)), tokens=110)
     streams = [Stream(work, Service(rng, w.traces), volume(rng, 90), w.client(rng), server_addresses(rng))]
     return [plan(w, rng, "support_bot", maybe_side(w, rng, streams))]
 
@@ -179,7 +180,7 @@ def text_to_sql(w: World, rng: Random) -> list[Plan]:
         work = Published(w.material, lambda r, _s, own=tuple(x for x in rows if x.split in mine): r.choice(own), 90)  # type: ignore[misc]
     else:
         template = product(rng, w.fold, task="Write the SQL query that answers the request")
-        work = Templated(w.material, template, any_of([r.bare for r in rows], variation=0.5), tokens=90)
+        work = Templated(w.material, template, any_of([r.bare for r in rows], variation=change(rng)), tokens=90)
     streams = [Stream(work, Service(rng, w.traces), volume(rng, 60), w.client(rng), server_addresses(rng))]
     return [plan(w, rng, "text_to_sql", maybe_side(w, rng, streams))]
 
@@ -282,7 +283,7 @@ def fallback_router(w: World, rng: Random) -> list[Plan]:
 def audit_reasoning(w: World, rng: Random) -> list[Plan]:
     """A regulated product that must keep the reasoning behind each answer."""
     name = rng.choice(("reasoning", "reasoning", "trace", "hidden_translation", "zh_reasoning", "ru_reasoning"))
-    inputs = any_of(subject_texts(w.material, rng), reuse=rng.choice((0, 0.1)), variation=rng.uniform(0.2, 0.8))
+    inputs = any_of(subject_texts(w.material, rng), reuse=rng.choice((0, 0.1)), variation=change(rng))
     work = Templated(w.material, family(rng, name, w.fold), inputs, tokens=600, answer_words=25)
     streams = [Stream(work, any_pattern(rng, w.traces), volume(rng, 80), w.client(rng), server_addresses(rng))]
     return [plan(w, rng, "audit_reasoning", maybe_side(w, rng, streams))]
@@ -322,7 +323,7 @@ def synthetic_data(w: World, rng: Random) -> list[Plan]:
     books = Books(org=token(rng, "org_", 40))
     made = []
     for _ in range(rng.choice((1, 1, 2))):
-        work = Templated(w.material, template, any_of(texts, variation=0.7), tokens=450)
+        work = Templated(w.material, template, any_of(texts, variation=change(rng)), tokens=450)
         streams = [Stream(work, any_pattern(rng, w.traces), volume(rng, 110), w.client(rng), server_addresses(rng))]
         made.append(plan(w, rng, "synthetic_data", maybe_side(w, rng, streams), operator=operator, books=books))
     return made

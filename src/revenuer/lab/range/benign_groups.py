@@ -27,6 +27,7 @@ from revenuer.lab.range.workloads import (
     Templated,
     Workload,
     any_of,
+    change,
     subject_texts,
 )
 
@@ -69,7 +70,7 @@ def agency(w: World, rng: Random) -> list[Plan]:
     median = volume(rng, 45, 0.5)
     for _ in range(w.group(rng, 5, 25)):
         work = Templated(
-            w.material, template, any_of(subject_texts(w.material, rng), variation=rng.uniform(0.1, 0.6)), tokens=220
+            w.material, template, any_of(subject_texts(w.material, rng), variation=change(rng)), tokens=220
         )
         when = pattern if rng.random() < 0.5 else any_pattern(rng, w.traces)
         stream = Stream(
@@ -179,7 +180,7 @@ def small_company(w: World, rng: Random) -> list[Plan]:
     agent_name = agent(rng)
     size, made = volume(rng, 90), []
     for number in range(rng.randint(2, 5)):
-        inputs = any_of(texts[:12] if number else texts, reuse=0.3 if number else 0.02, variation=0.4)
+        inputs = any_of(texts[:12] if number else texts, reuse=0.3 if number else 0.02, variation=change(rng))
         work = Templated(w.material, template, inputs)
         where = addresses if rng.random() < 0.5 else any_addresses(rng)
         streams = [Stream(work, any_pattern(rng, w.traces), size, w.client(rng, agent_name=agent_name), where)]

@@ -31,8 +31,9 @@ from revenuer.lab.range.infra import (
 from revenuer.lab.range.phrases import family
 from revenuer.lab.range.plan import Stream, World
 from revenuer.lab.range.pool import Row, Source, content_words
+from revenuer.lab.range.text import reword
 from revenuer.lab.range.timing import Batches, Constant, Floats, Ints, Pattern, People, Service
-from revenuer.lab.range.workloads import Ask, Published, Templated, Workload, in_order, rows_in_order
+from revenuer.lab.range.workloads import Ask, Published, Templated, Workload, change, in_order, rows_in_order
 
 DAY = 86_400.0
 Shard = Sequence[Row]
@@ -109,6 +110,7 @@ def wrapped_job(
     """Bare questions in one wording of a family (`loose`: worded anew each time)."""
     template = family(rng, name, w.fold, loose=loose)
     again = rng.choice((0.0, 0.0, 0.01, 0.04, 0.08))
+    altered = change(rng)
     words = rng.randint(8, 140) if name in {"judge", "trace"} else 0
     tokens = round(loguniform(rng, 90, 900))
     return Job(
@@ -116,7 +118,7 @@ def wrapped_job(
         lambda shard: Templated(
             w.material,
             template,
-            in_order([bare(r) for r in shard], again=again),
+            in_order([bare(r) for r in shard], again=again, variation=altered),
             tokens=tokens,
             answer_words=words,
             personas=personas,
@@ -125,24 +127,26 @@ def wrapped_job(
 
 
 class _Natural:
-    """Bare questions, no template; some with a polite or terse turn of their own."""
+    """Bare questions, no template; a part of them turned as a person would."""
 
-    def __init__(self, draw: Callable[[Random, int], str], tokens: int) -> None:
-        self._draw, self._tokens = draw, tokens
+    def __init__(self, draw: Callable[[Random, int], str], tokens: int, turned: float) -> None:
+        self._draw, self._tokens, self._turned = draw, tokens, turned
 
     def next(self, rng: Random, session: int) -> Ask:
         """The next question."""
-        return Ask((("user", self._draw(rng, session)),), self._tokens)
+        text = self._draw(rng, session)
+        return Ask((("user", reword(rng, text) if rng.random() < self._turned else text),), self._tokens)
 
 
 def natural_job(w: World, rng: Random) -> Job:
     """Questions as a person would put them."""
     tokens = round(loguniform(rng, 120, 600))
-    again = rng.choice((0.0, 0.02, 0.06))
-    return Job(
-        questions(w, rng, ("imitation", "tooluse")),
-        lambda shard: _Natural(in_order([bare(r) for r in shard], again=again), tokens),
-    )
+    again, turned, altered = rng.choice((0.0, 0.02, 0.06)), rng.choice((0.0, 0.1, 0.4)), change(rng)
+
+    def asked(shard: Shard) -> Workload:
+        return _Natural(in_order([bare(r) for r in shard], again=again, variation=altered), tokens, turned)
+
+    return Job(questions(w, rng, ("imitation", "tooluse")), asked)
 
 
 def any_job(w: World, rng: Random) -> Job:

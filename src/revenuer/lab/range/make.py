@@ -7,7 +7,7 @@ index (about 32 bytes an exchange) and one account's schedule.
 from __future__ import annotations
 
 import gzip
-import mmap
+import os
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -108,14 +108,9 @@ def make_range(
                     progress("playing accounts", number, len(plans))
         ranks = index.order()
         log = out / f"exchanges.{config.log_format}"
-        with spill_path.open("rb") as handle, mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) as raw:
-            _write_log(
-                log,
-                config.log_format,
-                (raw[index.at[i] : index.at[i] + index.size[i]] for i in ranks),
-                len(ranks),
-                progress,
-            )
+        with spill_path.open("rb") as handle:
+            lines = (os.pread(handle.fileno(), index.size[i], index.at[i]) for i in ranks)
+            _write_log(log, config.log_format, lines, len(ranks), progress)
     finally:
         spill_path.unlink(missing_ok=True)
     accounts = sorted((plans[i] for i in set(index.plan)), key=lambda p: p.account.account)

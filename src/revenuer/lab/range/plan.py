@@ -21,7 +21,7 @@ from revenuer.lab.range.infra import (
 )
 from revenuer.lab.range.phrases import product
 from revenuer.lab.range.timing import Constant, Pattern, People, Service, Traces, any_pattern
-from revenuer.lab.range.workloads import Chat, Material, Templated, Workload, any_of, subject_texts
+from revenuer.lab.range.workloads import Chat, Material, Templated, Workload, any_of, change, subject_texts
 from revenuer.records import Account
 
 
@@ -139,7 +139,7 @@ def product_stream(
         picks = rng.sample(texts, min(len(texts), round(loguniform(rng, 2, 16))))
         shown = [(x[:600], world.material.answers.make(rng, x, rng.randint(5, 90))) for x in picks]
     template = product(rng, world.fold, lang=lang, examples=shown)
-    inputs = any_of(texts, reuse=rng.choice((0, 0, 0.05, 0.2)), variation=rng.uniform(0, 0.8))
+    inputs = any_of(texts, reuse=rng.choice((0, 0, 0.05, 0.2)), variation=change(rng))
     work = Templated(world.material, template, inputs, tokens=round(loguniform(rng, 30, 700)))
     return Stream(
         work,

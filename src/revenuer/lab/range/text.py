@@ -64,7 +64,7 @@ def vary(rng: Random, text: str) -> str:
 
     tail = text[-1200:]
     varied = _NAME.sub(lambda _: rng.choice(banks().first_names), NUMBER.sub(number, tail))
-    if varied == tail or rng.random() < 0.35:
+    if varied == tail or rng.random() < 0.15:
         varied = f"{varied.rstrip()} {rng.choice(banks().constraints).replace('{n}', str(rng.randint(2, 40)))}"
     return text[:-1200] + varied if len(text) > 1200 else varied
 

@@ -38,6 +38,19 @@ class Material:
     def __init__(self, pool: PromptPool, fold: Fold | None) -> None:
         self.pool, self.fold = pool, fold
         self.answers = Answers(pool)
+        code = [r.text for s in pool.of("benign", "eval_harness_code", "text_to_sql", "agent") for r in s.rows]
+        self.code = code or [c.turns[0] for c in pool.conversations]
+        """Texts with code in them, where there are any."""
+        self._threads: dict[str, list[tuple[Row, ...]]] = {}
+
+    def threads(self, source: Source) -> list[tuple[Row, ...]]:
+        """The dialogues of a source, turns in order."""
+        if source.name not in self._threads:
+            found: dict[str, list[Row]] = {}
+            for i, row in enumerate(source.rows):
+                found.setdefault(row.conversation_id or f"#{i}", []).append(row)
+            self._threads[source.name] = [tuple(sorted(t, key=lambda r: r.turn)) for t in found.values()]
+        return self._threads[source.name]
 
 
 def ask(system: str | None, user: str, tokens: int) -> Ask:
@@ -145,10 +158,7 @@ class Threads:
 
     def __init__(self, m: Material, source: Source, system: str | None, *, tokens: int = 120, window: int = 20) -> None:
         self._m, self._system, self._tokens, self._window = m, system, tokens, window
-        threads: dict[str, list[Row]] = {}
-        for i, row in enumerate(source.rows):
-            threads.setdefault(row.conversation_id or f"#{i}", []).append(row)
-        self._threads = [tuple(sorted(t, key=lambda r: r.turn)) for t in threads.values()]
+        self._threads = m.threads(source)
         self._open: list[list[tuple[Row, ...] | int | list[Turn]]] = []
 
     def next(self, rng: Random, session: int) -> Ask:  # noqa: ARG002
@@ -180,8 +190,7 @@ class Review:
         self._system = system
         nouns, suffixes = banks().code_nouns, ("py", "ts", "go", "java", "rb", "sql")
         self._note = rng.choice(half(banks().review_notes, m.fold))
-        code = [r.text for s in m.pool.of("benign", "eval_harness_code", "text_to_sql", "agent") for r in s.rows]
-        self._code = code or [c.turns[0] for c in m.pool.conversations]
+        self._code = m.code
         self._paths = [
             f"{rng.choice(nouns)}/{rng.choice(nouns)}_{rng.choice(nouns)}.{rng.choice(suffixes)}" for _ in range(24)
         ]
@@ -239,6 +248,11 @@ class Mixture:
         return self._now.next(rng, session)
 
 
+def change(rng: Random) -> float:
+    """How often a program alters an input's numbers, names or constraints: never for many, often for some."""
+    return rng.choice((0.0, 0.0, 0.05, 0.15, 0.4))
+
+
 def any_of(texts: Sequence[str], *, reuse: float = 0.0, variation: float = 0.3) -> Callable[[Random, int], str]:
     """Inputs of a product: drawn with replacement, often a little different; `reuse` repeats one of the last."""
     recent: list[str] = []
@@ -248,7 +262,7 @@ def any_of(texts: Sequence[str], *, reuse: float = 0.0, variation: float = 0.3) 
             return rng.choice(recent)
         text = texts[int(rng.random() * len(texts))]
         if rng.random() < variation:
-            text = vary(rng, text) if rng.random() < 0.6 else reword(rng, text)
+            text = vary(rng, text) if rng.random() < 0.75 else reword(rng, text)
         recent.append(text)
         del recent[:-20]
         return text
@@ -256,10 +270,13 @@ def any_of(texts: Sequence[str], *, reuse: float = 0.0, variation: float = 0.3) 
     return draw
 
 
-def in_order(texts: Sequence[str], *, restart: bool = False, again: float = 0.0) -> Callable[[Random, int], str]:
+def in_order(
+    texts: Sequence[str], *, restart: bool = False, again: float = 0.0, variation: float = 0.0
+) -> Callable[[Random, int], str]:
     """A list worked through in order; varied on later passes, or begun anew with every session when `restart`.
 
-    `again` is the chance that an earlier item is asked once more in other words.
+    `again` is the chance that an earlier item is asked once more in other words, `variation` that an item is changed a
+    little before it is sent.
     """
     state = {"at": 0, "session": -1}
 
@@ -271,7 +288,8 @@ def in_order(texts: Sequence[str], *, restart: bool = False, again: float = 0.0)
             return reword(rng, texts[int(rng.random() * at) % len(texts)])
         state["at"] = at + 1
         text = texts[at % len(texts)]
-        return text if restart or at < len(texts) else vary(rng, text)
+        fresh = restart or (at < len(texts) and not (variation and rng.random() < variation))
+        return text if fresh else vary(rng, text)
 
     return draw
 
