@@ -4,9 +4,9 @@ Paper: none by name; it is the plain supervised detector that input-side work is
 Our setting differs: it is fitted on the prompts of some sources, as they stand in a log with their templates, and
 scored on others; on a random split of rows the same model looks near perfect, which says nothing.
 Parameters: words and pairs of words (2^18 hashed columns), inverse document frequency, sublinear counts, C = 10,
-balanced classes, at most 60,000 fitted prompts, each weighted by one over the root of its account's number; the account's
-score is the mean probability, with 5 prompts of the benign mean added. Chosen on other seeds among C of .1, 1 and 10,
-weights by the power 0, 1/2 and 1, and mean, mean log odds, upper quartile and share above .8.
+balanced classes, at most 60,000 fitted prompts, each weighted by one over the root of its account's number; the
+account's score is the mean probability, with 5 prompts of the benign mean added. Chosen on other seeds among C of .1,
+1 and 10, weights by the power 0, 1/2 and 1, and mean, mean log odds, upper quartile and share above .8.
 """
 
 from __future__ import annotations
