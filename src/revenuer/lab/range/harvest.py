@@ -222,7 +222,8 @@ def carriers(w: World, rng: Random, size: int, care: float) -> list[Carrier]:
     for i in range(size):
         one = w.client(rng, agent_name=name if one_agent else rng.choice(names) if rng.random() < 0.7 else None)
         if one_key_habit:
-            one.params, one.model, one.thinking = habit.params, habit.model, habit.thinking
+            one.params, one.model = habit.params, habit.model
+            one.thinking = habit.thinking * rng.lognormvariate(0, 0.5)
         books = Books(
             payment=pays[i // per_payment] if share_pay and rng.random() < 0.85 else None,
             domain=rng.choice(domains) if share_mail and rng.random() < 0.3 else None,

@@ -224,7 +224,7 @@ def client(
         params=params,
         key=token(rng, "key_", 40),
         error_rate=loguniform(rng, 0.002, 0.05),
-        thinking=loguniform(rng, 0.15, 8.0),
+        thinking=loguniform(rng, 0.2, 4.0),
     )
 
 
