@@ -99,10 +99,11 @@ def app_developer(w: World, rng: Random) -> list[Plan]:
                 "ru_reasoning",
             )
         )
-        personas = [r.text for s in w.material.pool.of("benign", "persona") for r in s.rows][:60]
+        cast = round(loguniform(rng, 2, 80))
+        personas = [r.text for s in w.material.pool.of("benign", "persona") for r in s.rows]
         inputs = any_of(subject_texts(w.material, rng), variation=change(rng))
         work = Templated(
-            w.material, family(rng, name, w.fold), inputs, personas=rng.sample(personas, min(len(personas), 3))
+            w.material, family(rng, name, w.fold), inputs, personas=rng.sample(personas, min(len(personas), cast))
         )
         streams[0] = Stream(work, pattern, size / features, one, addresses)
     return [plan(w, rng, "app_developer", maybe_side(w, rng, streams, 0.5))]

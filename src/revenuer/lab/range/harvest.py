@@ -237,7 +237,7 @@ def _places(rng: Random, size: int, care: float) -> list[Addresses]:
     roll = rng.random() + (care - 0.5) * 0.8
     if roll < 0.25:
         net = network(rng, rng.choice(("cloud", "cloud", "office", "relay")))
-        per = rng.randint(2, 12)
+        per = rng.randint(2, 8)
         groups = [
             [address(rng, net, rng.randrange(4096)) for _ in range(rng.randint(1, 4))] for _ in range(size // per + 1)
         ]

@@ -140,7 +140,8 @@ def product_stream(
         shown = [(x[:600], world.material.answers.make(rng, x, rng.randint(5, 90))) for x in picks]
     template = product(rng, world.fold, lang=lang, examples=shown)
     inputs = any_of(texts, reuse=rng.choice((0, 0, 0.05, 0.2)), variation=change(rng))
-    work = Templated(world.material, template, inputs, tokens=round(loguniform(rng, 30, 700)))
+    tokens, stamped = round(loguniform(rng, 30, 700)), rng.random() < 0.15
+    work = Templated(world.material, template, inputs, tokens=tokens, stamped=stamped)
     return Stream(
         work,
         pattern or any_pattern(rng, world.traces),

@@ -120,8 +120,11 @@ class Templated:
         answer_words: int = 0,
         subject: str = "general",
         personas: Sequence[str] = (),
+        stamped: bool = False,
     ) -> None:
+        """`stamped` programs put who and when into the system turn, so that hardly two are alike."""
         self._m, self._template, self._inputs = m, template, inputs
+        self._stamped = stamped
         self._tokens, self._words, self._subject, self._personas = tokens, answer_words, subject, personas
 
     def next(self, rng: Random, session: int) -> Ask:
@@ -137,6 +140,11 @@ class Templated:
             slots["answer"] = self._m.answers.make(rng, x, int(self._words * rng.uniform(0.4, 1.8)))
         slots["persona"] = rng.choice(self._personas) if self._personas else "You are a friendly expert."
         system, user = self._template.render(rng, **slots)
+        if self._stamped and system:
+            who = rng.choice(banks().first_names)
+            system = (
+                f"{system} User: {who} ({rng.randrange(10**6)}). Time: {rng.randrange(24):02d}:{rng.randrange(60):02d}."
+            )
         return ask(system, user, self._tokens)
 
 
