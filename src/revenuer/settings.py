@@ -32,11 +32,13 @@ class Decision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the verdict `harvesting` demands."""
 
     false_discovery: float = 0.05
-    """Share of reported campaigns that may be benign groups, in expectation (e-BH)."""
+    """Share of accepted groups that may be benign, in expectation (e-BH)."""
+    false_campaigns: float = 0.5
+    """Number of accepted groups that may be benign, in expectation over a whole log; the laxer of the two applies."""
     smallest_accounts: int = 3
     smallest_exchanges: int = 30
-    watch: float = 0.25
-    """A group whose e-value times this level reaches the bound is put on `watch`."""
+    watch: float = 0.05
+    """Chance at which a benign group may ever come to be watched."""
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

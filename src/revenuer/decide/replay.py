@@ -107,7 +107,7 @@ def replay(
     with watch.stage("profile"):
         text = Recurring.of(events)
     evidence = Evidence(model)
-    decider = Decider(evidence, settings.decision.false_discovery)
+    decider = Decider(evidence, settings.decision)
     grid = moments(float(events.ts[0]), float(events.ts[-1]), settings.evaluation)
     count = 0
     for done, moment in enumerate(grid, 1):

@@ -14,11 +14,10 @@ import numpy as np
 from revenuer.harvest.assess import Assessed
 from revenuer.harvest.evidence import Evidence, Tracked
 from revenuer.records import Verdict
+from revenuer.settings import Decision
 
 MERGE = 0.5
 """Two accepted groups are one campaign when they share this part of the smaller one's accounts."""
-WATCH_CHANCE = 0.05
-"""A group is worth watching when at most this share of benign groups ever scores as high."""
 
 
 @dataclass
@@ -46,9 +45,9 @@ class AccountState:
 class Decider:
     """Verdicts over time. `accounts` maps account codes to states; unknown accounts are clear with score 0."""
 
-    def __init__(self, evidence: Evidence, false_discovery: float) -> None:
+    def __init__(self, evidence: Evidence, settings: Decision) -> None:
         self._evidence = evidence
-        self._rate = false_discovery
+        self._settings = settings
         self.accounts: dict[int, AccountState] = {}
         self.campaigns: list[CampaignState] = []
         self._made = 0
@@ -61,7 +60,7 @@ class Decider:
                 accounts' share of each group only.
         """
         present = self._evidence.update(assessed)
-        accepted = self._evidence.accepted(self._rate)
+        accepted = self._evidence.accepted(self._settings.false_discovery, self._settings.false_campaigns)
         for group in present:
             if group.now is None:
                 continue
@@ -70,7 +69,7 @@ class Decider:
                 score = account_score(group.now.score, fit)
                 if score > state.score:
                     state.score, state.group = score, group.number
-                if state.verdict is Verdict.CLEAR and group.e_value >= 1 / WATCH_CHANCE:
+                if state.verdict is Verdict.CLEAR and group.e_value >= 1 / self._settings.watch:
                     state.verdict = Verdict.WATCH
         for group in sorted((g for g in present if g.number in accepted), key=lambda g: -g.best):
             self._accept(moment, group)

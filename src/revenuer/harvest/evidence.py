@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from revenuer.harvest.assess import Assessed
 from revenuer.harvest.model import Model
@@ -77,18 +78,35 @@ class Evidence:
         smaller = min(len(accounts), len(self.groups[best[0]].accounts))
         return best[0] if best[1] >= CONTINUES * smaller else None
 
-    def accepted(self, false_discovery: float) -> set[int]:
-        """Numbers of the groups that e-BH accepts at this false-discovery rate."""
+    def accepted(self, false_discovery: float, false_campaigns: float) -> set[int]:
+        """Numbers of the groups that count now: accepted by `e_bh`, and as they are now strong enough for it.
+
+        A group's accounts change. What it once was accepted for is no ground against those who came later, so its
+        present score must pass the bar by itself.
+        """
         values = np.array([group.e_value for group in self.groups])
-        return e_bh(values, false_discovery)
+        passed = e_bh(values, false_discovery, false_campaigns)
+        if not passed:
+            return passed
+        bar = len(values) / max(false_discovery * len(passed), false_campaigns)
+        return {
+            number
+            for number in passed
+            if (now := self.groups[number].now) is not None and self._model.e_value(now.score) >= bar
+        }
 
 
-def e_bh(e_values: np.ndarray[tuple[int], np.dtype[np.float64]], rate: float) -> set[int]:
-    """Indices that the e-BH procedure rejects: the k largest, k the most with e_(k) >= m / (rate k)."""
+def e_bh(e_values: npt.NDArray[np.float64], rate: float, number: float = 0.0) -> set[int]:
+    """Indices of the k largest e-values, k the most with e_(k) >= m / max(rate k, number).
+
+    With `number` 0 this is e-BH: the expected share of false ones among the k is at most `rate`. Otherwise the expected
+    *number* of false ones may also be up to `number`, which lets a lone campaign in a large log be found; both bounds
+    hold whatever the dependence (Markov's inequality).
+    """
     m = len(e_values)
     if m == 0:
         return set()
     order = np.argsort(-e_values, kind="stable")
-    k = np.arange(1, m + 1)
-    passed = np.flatnonzero(e_values[order] >= m / (rate * k))
+    allowed = np.maximum(rate * np.arange(1, m + 1), number)
+    passed = np.flatnonzero(e_values[order] * allowed >= m)
     return set(order[: passed[-1] + 1].tolist()) if len(passed) else set()
