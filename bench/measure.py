@@ -35,9 +35,11 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     frozen: Score
     accused: dict[str, Accused]
     seconds: float
+    timed: bool = True
+    """Whether `equal` knows when an account was flagged; if not, its leaked shares mean nothing."""
 
 
-def threshold(benign: F32, rate: float) -> float:
+def threshold(benign: F32 | F64, rate: float) -> float:
     """The score that at most `rate` of the benign scores exceed; what is flagged is strictly above it."""
     if not len(benign):
         raise ValueError("a threshold needs benign scores")

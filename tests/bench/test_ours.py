@@ -33,6 +33,9 @@ def test_the_given_model_decides_and_the_shipped_one_is_put_back(
     assert lenient.figures.frozen.recall.hits == lenient.figures.frozen.false_alarms.hits == 0
     assert lenient.figures.frozen.leaked == 1.0
     assert severe.figures.frozen.authorised_accused.hits == 0
+    for rate, score in severe.figures.equal.items():
+        assert score.false_alarms.share <= rate
+        assert score.recall.share in (score.recall_at_1_percent, score.recall_at_01_percent)
     assert {stage.stage for stage in severe.stages} >= {"link", "harvest", "decide"}
     assert severe.figures.seconds > 0
 
