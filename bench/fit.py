@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import pickle
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from revenuer.harvest.assess import Assessed
 from revenuer.harvest.evidence import Evidence
 from revenuer.harvest.exchangeable import GRID
 from revenuer.harvest.group import Group, Population
+from revenuer.harvest.members import MEMBER_FEATURES
 from revenuer.harvest.signals import EXCHANGEABILITY
 from revenuer.link.candidates import SMALLEST_STRAND, Recurring, Scene, candidates
 from revenuer.report.edges import LinkBook
@@ -39,20 +40,23 @@ MEMBER_FLOOR = -1.5
 """Keeps .96 of true members and takes out .4 of the strangers that share a template (measured on held-out folds)."""
 TREES = {"max_iter": 200, "max_leaf_nodes": 6, "learning_rate": 0.06, "min_samples_leaf": 20, "l2_regularization": 2.0}
 
-RECIPES = (
-    *(Recipe("range", fold, seed, size, days) for fold, seed, size, days in (
-        ("a", 101, 60_000, 5), ("a", 102, 120_000, 10), ("a", 103, 200_000, 14), ("a", 104, 100_000, 7),
-        ("b", 201, 60_000, 5), ("b", 202, 120_000, 10), ("b", 203, 200_000, 14), ("b", 204, 100_000, 7),
-    )),
-    *(Recipe("second", fold, seed, size, days) for fold, seed, size, days in (
-        ("a", 301, 120_000, 10), ("a", 302, 80_000, 14), ("b", 401, 120_000, 10), ("b", 402, 80_000, 14),
-    )),
-)  # fmt: skip
+MEMBER_TREES = {"max_iter": 120, "max_leaf_nodes": 6, "learning_rate": 0.06, "min_samples_leaf": 40}
+MEMBER_ERROR = 0.05
+"""Share of strangers inside campaigns' groups that pass as members."""
+SHAPES = ((60_000, 5), (120_000, 10), (200_000, 14), (100_000, 7), (120_000, 12))
+SECOND_SHAPES = ((120_000, 10), (80_000, 14), (60_000, 7))
+RECIPES = tuple(
+    Recipe(generator, fold, base + at, size, days)
+    for generator, shapes, seeds in (("range", SHAPES, (101, 201)), ("second", SECOND_SHAPES, (301, 401)))
+    for fold, base in zip("ab", seeds, strict=True)
+    for at, (size, days) in enumerate(shapes)
+)
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One assessed group: `label` 1 campaign, 0 benign, -1 mixed. `moment` in seconds."""
+    """One assessed group (its rows dropped): `label` 1 campaign, 0 benign, -1 mixed. `moment` in seconds. `true` (k,)
+    marks members of the campaign that most of the group belongs to; None where that is less than half of it."""
 
     corpus: str
     fold: str
@@ -60,6 +64,7 @@ class Sample:
     label: int
     what: str
     found: Assessed
+    true: npt.NDArray[np.bool_] | None
 
 
 def label_of(corpus: Corpus, rows: npt.NDArray[np.int64], accounts: npt.NDArray[np.int64]) -> tuple[int, str]:
@@ -69,10 +74,23 @@ def label_of(corpus: Corpus, rows: npt.NDArray[np.int64], accounts: npt.NDArray[
     true = {code: part for code, part in share.items() if code >= 0}
     classes, times = np.unique([corpus.truth[a].cls for a in accounts.tolist()], return_counts=True)
     common = str(classes[times.argmax()])
-    if true and max(true.values()) >= 0.8:
-        return 1, corpus.campaigns[max(true, key=lambda code: true[code])]
     guilty = np.mean([corpus.truth[a].role == "campaign" for a in accounts.tolist()])
-    return (0, common) if share.get(-1, 0) >= 0.95 and guilty < 0.2 else (-1, common)
+    if true:
+        top = max(true, key=lambda code: true[code])
+        inside = np.mean([corpus.truth[a].campaign == corpus.campaigns[top] for a in accounts.tolist()])
+        if true[top] >= 0.7 and inside >= 0.7:
+            return 1, corpus.campaigns[top]
+    return (0, common) if share.get(-1, 0.0) >= 0.7 and guilty <= 0.35 else (-1, common)
+
+
+def members_of(corpus: Corpus, found: Assessed) -> npt.NDArray[np.bool_] | None:
+    """Which accounts of a group belong to the campaign that at least half of its exchanges do."""
+    codes, counts = np.unique(corpus.campaign[found.rows], return_counts=True)
+    best = int(counts.argmax())
+    if codes[best] < 0 or counts[best] < 0.5 * len(found.rows):
+        return None
+    name = corpus.campaigns[int(codes[best])]
+    return np.array([corpus.truth[a].campaign == name for a in found.accounts.tolist()])
 
 
 def variance_ratios(recipe: Recipe, prompts: Path, cache: Path) -> list[tuple[str, int, float]]:
@@ -118,7 +136,8 @@ def bare(prior: dict[str, models.Priors]) -> models.ModelData:
     """A model without trees: measures, and scores everything alike."""
     return models.ModelData(
         version="", fitted_on="", features=models.FEATURES, priors=prior, intercept=0.0, trees=(),
-        member_floor=MEMBER_FLOOR, calibration=(), calibrated_on="", link_bayes={},
+        member_floor=MEMBER_FLOOR, member_features=MEMBER_FEATURES, member_intercept=0.0, member_trees=(),
+        member_bar=0.0, member_error=MEMBER_ERROR, calibration=(), calibrated_on="", link_bayes={},
     )  # fmt: skip
 
 
@@ -160,20 +179,34 @@ def collect(
         plain, _ = evaluate(events, corpus.books, corpus.permitted, text, count, settings, model, Stopwatch())
         for found in plain:
             label, what = label_of(corpus, found.rows, found.accounts)
-            out.append(Sample(recipe.name, recipe.fold, moment, label, what, found))
+            slim = replace(found, rows=np.empty(0, np.int64))
+            out.append(Sample(recipe.name, recipe.fold, moment, label, what, slim, members_of(corpus, found)))
     return out, link_counts(corpus, text)
 
 
 def grow(samples: list[Sample]) -> HistGradientBoostingClassifier:
-    """Monotone trees; every corpus weighs the same, and campaigns as much as benign groups."""
+    """Trees over groups: every corpus weighs the same, and campaigns as much as benign groups."""
     used = [sample for sample in samples if sample.label >= 0]
-    x = np.array([sample.found.features for sample in used])
-    y = np.array([sample.label for sample in used])
-    kind = np.array([f"{sample.corpus} {sample.label}" for sample in used])
-    _, code, times = np.unique(kind, return_inverse=True, return_counts=True)
+    kinds = [f"{sample.corpus} {sample.label}" for sample in used]
+    return boosted(
+        np.array([sample.found.features for sample in used]), np.array([s.label for s in used]), kinds, TREES
+    )
+
+
+def member_rows(samples: list[Sample]) -> tuple[F64, npt.NDArray[np.bool_], list[str]]:
+    """Features, truth and kind of every account in groups that are mostly one campaign's."""
+    used = [(s, s.true) for s in samples if s.true is not None]
+    x = np.concatenate([s.found.members for s, _ in used])
+    y = np.concatenate([true for _, true in used])
+    return x, y, [f"{s.corpus} {bool(t)}" for s, true in used for t in true]
+
+
+def boosted(x: F64, y: npt.NDArray[Any], kinds: list[str], settings: dict[str, Any]) -> HistGradientBoostingClassifier:
+    """Trees that rise in every column; every kind of row weighs the same."""
+    _, code, times = np.unique(kinds, return_inverse=True, return_counts=True)
     weight = 1.0 / times[code]
     classifier = HistGradientBoostingClassifier(
-        monotonic_cst=[1] * x.shape[1], random_state=0, early_stopping=False, **TREES
+        monotonic_cst=[1] * x.shape[1], random_state=0, early_stopping=False, **settings
     )
     return classifier.fit(x, y, sample_weight=weight * len(y) / weight.sum())
 
@@ -229,9 +262,7 @@ def highest(samples: list[Sample], model: models.Model) -> list[tuple[float, str
 
 def scored(found: Assessed, model: models.Model) -> Assessed:
     """The same group with this model's score."""
-    return Assessed(
-        found.channel, found.accounts, found.fit, found.size, found.rows, found.features, model.score(found.features)
-    )
+    return replace(found, score=model.score(found.features))
 
 
 def main() -> None:
@@ -265,13 +296,28 @@ def fitted(
     """Trees on all samples; calibration by trees that did not see the sources (or, on one fold, the corpus)."""
     parts = sorted({s.fold for s in samples}) if fold == "all" else sorted({s.corpus for s in samples})
     peaks: list[tuple[float, str, str]] = []
+    strangers: list[float] = []
+    members: list[float] = []
     for part in parts:
         inside = [s for s in samples if part in (s.fold, s.corpus)]
         outside = [s for s in samples if part not in (s.fold, s.corpus)]
         intercept, trees = exported(grow(outside))
-        held_out = models.Model(msgspec.structs.replace(bare(prior), intercept=intercept, trees=trees))
+        own_intercept, own_trees = exported(boosted(*member_rows(outside), MEMBER_TREES))
+        held_out = models.Model(
+            msgspec.structs.replace(
+                bare(prior), intercept=intercept, trees=trees, member_intercept=own_intercept, member_trees=own_trees
+            )
+        )
         peaks += highest(inside, held_out)
+        x, true, _ = member_rows(inside)
+        scores = held_out.member_scores(x)
+        strangers += scores[~true].tolist()
+        members += scores[true].tolist()
+    bar = float(np.quantile(strangers, 1 - MEMBER_ERROR))
+    print(f"own evidence: bar {bar:.2f}, {np.mean(np.array(members) >= bar):.3f} of members pass, {MEMBER_ERROR} of "
+          f"{len(strangers)} strangers")  # fmt: skip
     intercept, trees = exported(grow(samples))
+    own_intercept, own_trees = exported(boosted(*member_rows(samples), MEMBER_TREES))
     corpora = sorted({s.corpus for s in samples})
     return msgspec.structs.replace(
         bare(prior),
@@ -279,6 +325,9 @@ def fitted(
         fitted_on=f"{len(samples)} groups of {len(corpora)} simulated ranges of real prompts: {', '.join(corpora)}",
         intercept=intercept,
         trees=trees,
+        member_intercept=own_intercept,
+        member_trees=own_trees,
+        member_bar=round(bar, 4),
         calibration=tuple(sorted(round(score, 4) for score, _, _ in peaks)),
         calibrated_on=(
             f"{len(peaks)} benign groups, each scored by trees that saw neither its range nor, "

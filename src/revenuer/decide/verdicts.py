@@ -16,6 +16,8 @@ from revenuer.harvest.evidence import Evidence, Tracked
 from revenuer.records import Verdict
 from revenuer.settings import Decision
 
+FLAGGED = 20.0
+"""Added to the score of a flagged account, so that scores order as verdicts do."""
 MERGE = 0.5
 """Two accepted groups are one campaign when they share this part of the smaller one's accounts."""
 
@@ -64,9 +66,9 @@ class Decider:
         for group in present:
             if group.now is None:
                 continue
-            for account, fit in zip(group.now.accounts.tolist(), group.now.fit.tolist(), strict=True):
+            for account, own in zip(group.now.accounts.tolist(), group.now.own.tolist(), strict=True):
                 state = self.accounts.setdefault(account, AccountState())
-                score = account_score(group.now.score, fit)
+                score = account_score(group.now.score, own)
                 if score > state.score:
                     state.score, state.group = score, group.number
                 if state.verdict is Verdict.CLEAR and group.e_value >= 1 / self._settings.watch:
@@ -76,10 +78,10 @@ class Decider:
         floor = min((self._evidence.groups[n].best for n in accepted), default=None)
         for found in permitted:
             if floor is not None and found.score >= floor:
-                for account, fit in zip(found.accounts.tolist(), found.fit.tolist(), strict=True):
+                for account, own in zip(found.accounts.tolist(), found.own.tolist(), strict=True):
                     state = self.accounts.setdefault(account, AccountState())
                     state.verdict = Verdict.AUTHORISED
-                    state.score = max(state.score, account_score(found.score, fit))
+                    state.score = max(state.score, account_score(found.score, own))
 
     def _accept(self, moment: float, group: Tracked) -> None:
         now = group.now
@@ -88,9 +90,11 @@ class Decider:
         campaign = self._campaign_of(moment, group, set(now.accounts.tolist()))
         campaign.groups.add(group.number)
         campaign.best = max(campaign.best, group.best)
-        for account, fit in zip(now.accounts.tolist(), now.fit.tolist(), strict=True):
+        for account, own in zip(now.accounts.tolist(), now.own.tolist(), strict=True):
+            if own < self._evidence.member_bar:
+                continue
             state = self.accounts[account]
-            state.score = max(state.score, account_score(group.best, fit))
+            state.score = max(state.score, account_score(now.score, own) + FLAGGED)
             if state.verdict is not Verdict.HARVESTING:
                 state.verdict = Verdict.HARVESTING
                 state.flagged_at = moment
@@ -128,6 +132,6 @@ class Decider:
         self.campaigns.remove(other)
 
 
-def account_score(group_score: float, fit: float) -> float:
-    """An account's score, >= 0: the group's log odds, moved a little by the account's own fit."""
-    return float(np.logaddexp(0.0, 2.0 * group_score + 0.2 * fit))
+def account_score(group_score: float, own: float) -> float:
+    """An account's score, >= 0: the group's log odds and the account's own, both needed (log odds of the product)."""
+    return float(np.logaddexp(0.0, -np.logaddexp(-group_score, -own)))

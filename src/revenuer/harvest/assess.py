@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from revenuer.harvest.group import Books, Group, Population
-from revenuer.harvest.members import fit_of_members
+from revenuer.harvest.members import fit_of_members, measure_members
 from revenuer.harvest.model import Model
 from revenuer.link.candidates import Candidate
 from revenuer.profile.events import F64, I64, Events
@@ -19,7 +19,8 @@ ROUNDS = 3
 
 @dataclass(frozen=True)
 class Assessed:
-    """A group after its misfits left: `accounts` (k,) codes, `fit` (k,) own log Bayes factors, `rows` exchanges."""
+    """A group after its misfits left: `accounts` (k,) codes, `size` (k,) exchanges of each, `rows` exchanges,
+    `features` and `score` of the group; `members` (k, f) features, `fit` (k,) the first of them, `own` (k,) score."""
 
     channel: Channel
     accounts: I64
@@ -28,6 +29,8 @@ class Assessed:
     rows: I64
     features: F64
     score: float
+    members: F64
+    own: F64
 
 
 def assess(
@@ -59,7 +62,18 @@ def assess(
             return None
         fit = fit_of_members(group, *priors)
     features = model.features(group)
-    return Assessed(candidate.channel, group.accounts, fit, group.size, rows, features, model.score(features))
+    members = measure_members(group, fit, model.priors("same_hours"), model.priors("same_days"))
+    return Assessed(
+        channel=candidate.channel,
+        accounts=group.accounts,
+        fit=fit,
+        size=group.size,
+        rows=rows,
+        features=features,
+        score=model.score(features),
+        members=members,
+        own=model.member_scores(members),
+    )
 
 
 def restricted(events: Events, candidate: Candidate, accounts: npt.NDArray[np.bool_]) -> Candidate:

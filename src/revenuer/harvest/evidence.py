@@ -39,6 +39,8 @@ class Evidence:
 
     def __init__(self, model: Model) -> None:
         self._model = model
+        self.member_bar = model.data.member_bar
+        """Least own score with which an account may be flagged."""
         self.groups: list[Tracked] = []
         self._of_account: dict[tuple[Channel, int], set[int]] = {}
 

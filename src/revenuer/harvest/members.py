@@ -1,7 +1,9 @@
 """Each account's own evidence inside a group: does *this* account look like one shard of the list?
 
-For every member the attributes of `exchangeable` are tested again, the account against the rest of its group. A group
-found guilty says nothing of an account that merely shares its template: it must fit by itself, or it is taken out.
+A group found guilty says nothing of an account that merely shares its template. Every member is measured against the
+rest of its group, by what it asks, when, how, from where and how much; those that do not fit are taken out before the
+group is tested, and nobody is flagged whose own evidence is below a bar calibrated on strangers found inside
+campaigns' groups (`harvest.model`).
 """
 
 from __future__ import annotations
@@ -10,8 +12,27 @@ import numpy as np
 
 from revenuer.harvest.exchangeable import GRID
 from revenuer.harvest.group import Group
-from revenuer.harvest.signals import CONTENT_DIMENSION
-from revenuer.profile.events import F64
+from revenuer.harvest.signals import CONTENT_DIMENSION, RARE_NETWORK, fixed_share
+from revenuer.profile.events import F64, I32, I64
+
+MEMBER_FEATURES = (
+    "own_fit",
+    "own_hours",
+    "own_days",
+    "own_exchanges",
+    "own_share",
+    "own_setting",
+    "own_stack",
+    "own_network",
+    "own_payment",
+    "own_distinct",
+    "own_template",
+    "own_youth",
+)
+"""All rise with the evidence. Log Bayes factors of content and length, of hours, of days; log number of exchanges in
+the group; their share of the account's traffic; agreement of parameters and of client stack with the others'; share
+from a rare network that another member uses; shared payment; share of distinct texts; share of a text that is the
+group's template; minus log age in days at the first exchange."""
 
 
 def fit_of_members(group: Group, one: F64, many: F64) -> F64:
@@ -26,10 +47,64 @@ def fit_of_members(group: Group, one: F64, many: F64) -> F64:
     return total + 0.5 * _against_rest(group, length[:, None], 1.0, one, many)
 
 
+def measure_members(group: Group, fit: F64, hours: tuple[F64, F64], days: tuple[F64, F64]) -> F64:
+    """Features (k, len(MEMBER_FEATURES)) of each account; `hours` and `days` are the priors of those signals."""
+    events, books, rows = group.events, group.books, group.rows
+    ts = events.ts[rows]
+    angle = ts % 86_400 / 86_400 * 2 * np.pi
+    circle = np.stack([np.sin(angle), np.cos(angle)], axis=1)
+    text = np.unique(events.text[rows], return_inverse=True)[1].astype(np.int64)
+    distinct = np.bincount(np.unique(text << 32 | group.owner) & 0xFFFFFFFF, minlength=len(group.accounts))
+    first = np.full(len(group.accounts), np.inf)
+    np.minimum.at(first, group.owner, ts)
+    age = np.maximum((first - books.created[group.accounts]) / 86_400, 0)
+    payment = books.payment[group.accounts]
+    paid = (payment[:, None] == payment[None, :]) & (payment[:, None] >= 0)
+    return np.stack(
+        [
+            fit,
+            _against_rest(group, circle, 2.0, *hours),
+            _against_rest(group, (ts / 86_400)[:, None], 1.0, *days),
+            np.log(group.size),
+            group.size / group.population.account_exchanges[group.accounts],
+            _agreement(group, events.params),
+            _agreement(group, events.agent),
+            _network(group, events.network, group.population.network_accounts),
+            (paid.sum(axis=1) > 1).astype(np.float64),
+            distinct / group.size,
+            np.bincount(group.owner, fixed_share(group), len(group.accounts)) / group.size,
+            np.where(np.isfinite(age), -np.log1p(age), -4.0),
+        ],
+        axis=1,
+    )
+
+
+def _agreement(group: Group, code: I32) -> F64:
+    """For each account, the chance that one of its exchanges and one of another member's have the same code."""
+    k = len(group.accounts)
+    local = np.unique(code[group.rows], return_inverse=True)[1].astype(np.int64)
+    width = int(local.max()) + 1
+    share = np.bincount(group.owner * width + local, minlength=k * width).reshape(k, width) / group.size[:, None]
+    rest = (share.sum(axis=0)[None, :] - share) / max(k - 1, 1)
+    out: F64 = (share * rest).sum(axis=1)
+    return out
+
+
+def _network(group: Group, code: I32, spread: I64) -> F64:
+    """For each account, the share of its exchanges from a rare network that another member uses too."""
+    own = code[group.rows]
+    usable = (own >= 0) & (spread[np.maximum(own, 0)] <= RARE_NETWORK)
+    pairs = np.unique(own[usable].astype(np.int64) << 32 | group.owner[usable])
+    holders = np.bincount(pairs >> 32, minlength=len(spread))
+    shared = usable & (holders[np.maximum(own, 0)] > 1)
+    return np.bincount(group.owner, shared, len(group.accounts)) / group.size
+
+
 def _against_rest(group: Group, value: F64, dimension: float, one: F64, many: F64) -> F64:
     size, n, k = group.size, len(group.rows), len(group.accounts)
     if k < 2 or n <= k:
         return np.zeros(k)
+    value = value - value.mean(axis=0)
     sums = group.sums(value)
     mean = sums / size[:, None]
     rest = np.maximum(n - size, 1)

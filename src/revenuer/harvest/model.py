@@ -25,6 +25,7 @@ import numpy.typing as npt
 
 from revenuer.harvest.exchangeable import GRID, log_bayes_factor
 from revenuer.harvest.group import Group
+from revenuer.harvest.members import MEMBER_FEATURES
 from revenuer.harvest.signals import EXCHANGEABILITY, SIGNALS
 
 F64 = npt.NDArray[np.float64]
@@ -64,12 +65,35 @@ class ModelData(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     trees: tuple[Tree, ...]
     member_floor: float
     """Least log Bayes factor of an account's own fit with which it stays in a group."""
+    member_features: tuple[str, ...]
+    member_intercept: float
+    member_trees: tuple[Tree, ...]
+    member_bar: float
+    """Least own score with which an account is flagged: so many strangers in campaigns' groups pass as
+    `member_error` says."""
+    member_error: float
     calibration: tuple[float, ...]
     """Highest score each benign calibration group ever reached."""
     calibrated_on: str
     link_bayes: dict[str, float]
     """Log Bayes factor of a link for "one operator", by channel: how much likelier it is between two accounts of one
     campaign than between unrelated ones."""
+
+
+class _Arrays:
+    """A tree as arrays, for walking many rows at once."""
+
+    def __init__(self, tree: Tree) -> None:
+        self.feature = np.array(tree.feature, np.int64)
+        self.threshold = np.array(tree.threshold)
+        self.left = np.array(tree.left, np.int64)
+        self.right = np.array(tree.right, np.int64)
+        self.value = np.array(tree.value)
+        level = np.zeros(len(self.feature), np.int64)
+        for node in range(len(level)):
+            if self.feature[node] >= 0:
+                level[[self.left[node], self.right[node]]] = level[node] + 1
+        self.depth = int(level.max(initial=0))
 
 
 class Model:
@@ -79,9 +103,13 @@ class Model:
         if data.features != FEATURES:
             different = sorted(set(data.features) ^ set(FEATURES))
             raise ValueError(f"the model was fitted on other signals ({', '.join(different)}): fit it anew")
+        if data.member_features != MEMBER_FEATURES:
+            raise ValueError("the model was fitted on other features of members: fit it anew")
         self.data = data
         self._one = {name: np.array(p.one) for name, p in data.priors.items()}
         self._many = {name: np.array(p.many) for name, p in data.priors.items()}
+        self._trees = [_Arrays(tree) for tree in data.trees]
+        self._member_trees = [_Arrays(tree) for tree in data.member_trees]
         self._calibration_sum = float(np.exp(np.array(data.calibration)).sum())
 
     def priors(self, signal: str) -> tuple[F64, F64]:
@@ -110,11 +138,22 @@ class Model:
 
     def score(self, features: F64) -> float:
         """Log odds, up to the base rate, of one operator collecting answers."""
-        total = self.data.intercept
-        for tree in self.data.trees:
-            node = 0
-            while (at := tree.feature[node]) >= 0:
-                node = tree.left[node] if features[at] <= tree.threshold[node] else tree.right[node]
+        return float(self._sum(self.data.intercept, self._trees, features[None, :])[0])
+
+    def member_scores(self, members: F64) -> F64:
+        """Log odds (k,) that each account is one of the group's own, from features (k, len(MEMBER_FEATURES))."""
+        return self._sum(self.data.member_intercept, self._member_trees, members)
+
+    @staticmethod
+    def _sum(intercept: float, trees: list[_Arrays], values: F64) -> F64:
+        total = np.full(len(values), intercept)
+        rows = np.arange(len(values))
+        for tree in trees:
+            node = np.zeros(len(values), np.int64)
+            for _ in range(tree.depth):
+                feature = tree.feature[node]
+                below = np.where(values[rows, feature] <= tree.threshold[node], tree.left[node], tree.right[node])
+                node = np.where(feature >= 0, below, node)
             total += tree.value[node]
         return total
 

@@ -165,20 +165,31 @@ def share_of_account(group: Group) -> float:
     return float((group.size / group.population.account_exchanges[group.accounts]).mean())
 
 
-def template_share(group: Group, sample: int = 1500) -> float:
+def template_share(group: Group) -> float:
     """Mean share of a text's chunks that several accounts of the group repeat: how much of it is template."""
-    step = max(1, len(group.rows) // sample)
-    rows, owner = group.rows[::step], group.owner[::step]
-    chunks = group.events.chunks[rows]
+    return float(fixed_share(group).mean())
+
+
+def fixed_share(group: Group, sample: int = 40_000) -> F64:
+    """Share (n,) of each exchange's chunks that recur in the group and in three accounts or more.
+
+    What recurs is learned from at most `sample` (exchange, chunk) pairs, taken evenly.
+    """
+    chunks = group.events.chunks[group.rows]
     row, column = np.nonzero(chunks)
     if not len(row):
-        return 0.0
-    _, code, times = np.unique(chunks[row, column], return_inverse=True, return_counts=True)
-    pairs = np.unique(code.astype(np.int64) << 32 | owner[row])
+        return np.zeros(len(group.rows))
+    value = chunks[row, column]
+    step = max(1, len(group.rows) * chunks.shape[1] // sample)
+    learned = row % step == 0
+    values, code, times = np.unique(value[learned], return_inverse=True, return_counts=True)
+    pairs = np.unique(code.astype(np.int64) << 32 | group.owner[row[learned]])
     holders = np.bincount(pairs >> 32, minlength=len(times))
-    fixed = (times >= max(3, 0.03 * len(rows))) & (holders >= 3)
-    sizes = np.maximum(np.bincount(row, minlength=len(rows)), 1)
-    return float((np.bincount(row, fixed[code], len(rows)) / sizes).mean())
+    seen = len(np.unique(row[learned]))
+    fixed = values[(times >= max(3, 0.03 * seen)) & (holders >= min(3, len(group.accounts)))]
+    hit = np.isin(value, fixed)
+    sizes = np.maximum(np.bincount(row, minlength=len(group.rows)), 1)
+    return np.bincount(row, hit, len(group.rows)) / sizes
 
 
 def apart(group: Group) -> float:

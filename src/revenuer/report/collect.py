@@ -133,15 +133,15 @@ def _own_reasons(code: int, best: Assessed, events: Events) -> list[Reason]:
     rows = best.rows[events.account[best.rows] == code]
     step = max(1, len(rows) // EXAMPLES)
     examples = tuple(events.id[int(row)].as_py() for row in rows[::step][:EXAMPLES])
-    fit = float(best.fit[at[0]])
+    own = float(best.own[at[0]])
     share = len(rows) / max(int((events.account[: int(best.rows[-1]) + 1] == code).sum()), 1)
     return [
         Reason(
-            signal="own_fit",
-            value=round(fit, 3),
+            signal="own_evidence",
+            value=round(own, 3),
             text=(
                 f"{len(rows)} of its exchanges ({share:.0%} of its traffic by then) belong to the group, and by "
-                f"themselves look like a part of its work list (log Bayes factor {fit:+.1f})"
+                f"themselves look like a part of its work list (own log odds {own:+.1f})"
             ),
             exchanges=examples,
         )
