@@ -7,11 +7,14 @@ is here are sizes, tempo, and the bound on false alarms that the operator of Rev
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import tomllib
 from pathlib import Path
 
 import msgspec
+
+_KEY = re.compile(r"[0-9a-fA-F]{16}")
 
 
 class SettingsError(ValueError):
@@ -87,7 +90,10 @@ def installation_key(settings: Settings) -> int:
             else:
                 with os.fdopen(handle, "w", encoding="ascii") as file:
                     file.write(secrets.token_hex(8) + "\n")
-        return int(path.read_text(encoding="ascii").strip(), 16) & ((1 << 64) - 1)
+        digits = path.read_text(encoding="ascii").strip()
+        if not _KEY.fullmatch(digits):
+            raise ValueError(digits)
+        return int(digits, 16)
     except ValueError as error:
         raise SettingsError(f"{path} is not a fingerprint key (16 hex digits): restore it or remove it") from error
     except OSError as error:
