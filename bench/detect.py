@@ -95,7 +95,7 @@ def run(
         "Real prompts in simulated campaigns. Fit on the sources and phrasings of fold a, scored on those of fold b; "
         f"{exchanges:,} exchanges over 14 days a range, seeds {', '.join(map(str, seeds))}.",
         data.said,
-        "Some parameters of the baselines were chosen on other seeds of fold b, which favours them (`bench/baselines`).",
+        "Some parameters of the baselines were chosen on other seeds of fold b, which favours them.",
     ]
     if model is not None:
         notes.append(model[1])

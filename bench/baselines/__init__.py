@@ -1,8 +1,8 @@
 """Detectors from the literature, one file each, fitted on some sources and scored on others.
 
-`BASELINES` is the list; the contract test runs over it. Weights and thresholds come from fold a alone. Where a docstring
-says that a parameter was chosen on other seeds, those were ranges of fold b with seeds 91 and 92: other logs than the
-scored ones, but of the same prompt sources, so the choice favours the baseline.
+`BASELINES` is the list; the contract test runs over it. Weights and thresholds come from fold a alone. Where a
+docstring says that a parameter was chosen on other seeds, those were ranges of fold b with seeds 91 and 92: other logs
+than the scored ones, but of the same prompt sources, so the choice favours the baseline.
 """
 
 from __future__ import annotations
