@@ -44,9 +44,15 @@ def communities(
     linked = np.zeros(nodes, bool)
     linked[a] = linked[b] = True
     size = np.bincount(part[linked], minlength=nodes).astype(np.float64)
-    inside = np.bincount(part[a], weight, nodes)
-    # A part that is dense as it stands needs no dividing, which is most of them and the larger half of the work.
-    dense = inside >= resolution * size * (size - 1) / 2
+    degree = np.bincount(a, weight, nodes) + np.bincount(b, weight, nodes)
+    least = np.full(nodes, np.inf)
+    np.minimum.at(least, part[linked], degree[linked])
+    most = np.full(nodes, resolution)
+    np.maximum.at(most, part[a], weight)
+    # A part in which every node is tied to most others cannot gain by dividing: each half of it, s of n nodes, is tied
+    # to the rest by at least s (least - (s - 1) most), which is at least resolution s (n - s). The average weight would
+    # not do: two cliques and a bad link between them have a high one.
+    dense = least >= resolution * size / 2 + most * (size / 2 - 1) - 1e-12
     groups = _split(np.flatnonzero(linked & dense[part]), part)
     loose = ~dense[part[a]]
     if loose.any():

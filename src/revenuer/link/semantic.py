@@ -32,8 +32,8 @@ def whitened(stats: StrandStats, use: I64) -> F64:
     centred = mean - total
     spread = np.cov(centred.T) if len(use) > 2 else np.eye(mean.shape[1])
     values, axes = np.linalg.eigh(spread)
-    # What of the spread is not noise: the mean noise of these strands is taken off, with a floor.
-    signal = np.maximum(values - noise * (1 / size).mean(), values.max() * 1e-3)
+    # What of the spread is not noise: the mean noise of these strands is taken off, with a floor (equal strands: none).
+    signal = np.maximum(values - noise * (1 / size).mean(), max(values.max() * 1e-3, 1e-12))
     along = centred @ axes
     shrunk = along * (signal / (signal + noise / size[:, None])) / np.sqrt(signal)
     norm = np.linalg.norm(shrunk, axis=1, keepdims=True)
