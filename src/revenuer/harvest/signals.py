@@ -131,7 +131,8 @@ def signup_burst(group: Group) -> float:
     created = group.books.created
     own = created[group.accounts]
     own = own[np.isfinite(own)]
-    everyone = created[np.isfinite(created)]
+    # Only accounts that have been seen by now: what comes later must not move an earlier value.
+    everyone = created[np.isfinite(created) & (group.population.account_exchanges > 0)]
     if len(own) < 3 or len(everyone) < 10:
         return 0.0
     spread = float(np.median(np.abs(own - np.median(own))) + 3600)
@@ -299,17 +300,17 @@ SIGNALS: tuple[Signal, ...] = (
     Signal("single_turn", single_turn, "{value:.0%} of the exchanges open a conversation and react to no answer"),
     Signal("one_network", one_network, "{value:.0%} of an account's exchanges come from a rare network it shares"),
     Signal("one_stack", one_stack, "the client stacks agree more than chance, by {value:.1f} nats"),
-    Signal("one_setting", one_setting, "two exchanges of different accounts have the same parameters {value:.0%}"),
+    Signal("one_setting", one_setting, "two exchanges of different accounts have the same parameters {value:.0%} of the time"),
     Signal("one_payment", one_payment, "{value:.0%} of the accounts share a payment instrument"),
-    Signal("separate_customers", separate_customers, "{value:.2f} separate customers an account"),
+    Signal("separate_customers", separate_customers, "{value:.0%} of the accounts pose as customers of their own"),
     Signal("signup_burst", signup_burst, "the accounts were opened together (log ratio {value:.1f})"),
     Signal("young_accounts", young_accounts, "the accounts were new when they began (minus log of days {value:.1f})"),
     Signal("round_the_clock", round_the_clock, "activity is spread over the day to {value:.0%} of the maximum"),
-    Signal("even_load", even_load, "load per account varies by {value:.2f} (0 = even)"),
+    Signal("even_load", even_load, "load is dealt over the accounts with an evenness of {value:.2f} (0 is even, lower is less)"),
     Signal("share_of_account", share_of_account, "{value:.0%} of the accounts' traffic belongs to it"),
     Signal("together", together, "accounts meet in the same ten minutes more than chance (log ratio {value:.1f})"),
     Signal("template_share", template_share, "{value:.0%} of a text is a template that several accounts repeat"),
     Signal("apart", apart, "the subjects differ from the average customer's (log distance {value:.1f})"),
-    Signal("accounts", accounts, "log of the number of accounts is {value:.1f}"),
-    Signal("exchanges", exchanges, "log of the number of exchanges is {value:.1f}"),
+    Signal("accounts", accounts, "the number of accounts (log {value:.1f})"),
+    Signal("exchanges", exchanges, "the number of exchanges (log {value:.1f})"),
 )
