@@ -71,6 +71,13 @@ def test_a_member_without_evidence_of_its_own_is_not_flagged() -> None:
     assert found.accounts[3].score < min(found.accounts[code].score for code in (1, 2, 4))
 
 
+def test_a_group_without_one_member_to_flag_makes_no_campaign() -> None:
+    found = decider()
+    found.step(1.0, [assessed([1, 2, 3], STRONG, own=[-2.0, -2.0, -2.0])], [])
+    assert not found.campaigns
+    assert not flagged(found)
+
+
 def test_a_permission_is_named_only_beside_a_finding_and_never_accused() -> None:
     found = decider()
     found.step(1.0, [], [assessed([8, 9], STRONG)])

@@ -85,7 +85,7 @@ class Decider:
 
     def _accept(self, moment: float, group: Tracked) -> None:
         now = group.now
-        if now is None:
+        if now is None or (now.own < self._evidence.member_bar).all():
             return
         campaign = self._campaign_of(moment, group, set(now.accounts.tolist()))
         campaign.groups.add(group.number)

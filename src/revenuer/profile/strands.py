@@ -109,9 +109,9 @@ def strands(events: Events, table: PieceTable, count: int, recur: int = RECUR, s
     row, pair, weak = row[live], pair[live], table.weak[:rows][live]
 
     # Most frequent piece of each exchange; user-turn pieces before system-turn ones; ties to the lowest piece code.
-    rank = frequency[pair].astype(np.int64) + np.where(weak, 0, 1 << 40)
-    order_key = rank * (1 << 22) if len(table.pieces) < 1 << 22 else rank * (1 << 23)
-    order_key = order_key + (len(table.pieces) - table.pair_piece[pair])
+    # Counts and codes fit in 31 bits each, so that the key fits in 63.
+    rank = frequency[pair].astype(np.int64) + np.where(weak, 0, np.int64(1) << 31)
+    order_key = (rank << 31) + (len(table.pieces) - table.pair_piece[pair])
     leader = np.full(count, -1, np.int64)
     if len(row):
         first = np.flatnonzero(np.r_[True, row[1:] != row[:-1]])
@@ -120,9 +120,9 @@ def strands(events: Events, table: PieceTable, count: int, recur: int = RECUR, s
         leader[row[hit]] = pair[hit]
 
     # Leaders that gather too few exchanges dissolve into the account's free traffic.
-    led = leader >= 0
+    led = np.flatnonzero(leader >= 0)
     gathered = np.bincount(leader[led], minlength=len(table.pair_account))
-    leader[led & (gathered[np.maximum(leader, 0)] < smallest)] = -1
+    leader[led[gathered[leader[led]] < smallest]] = -1
     free_key = len(table.pair_account) + _stacks(events, count)
     label = np.where(leader >= 0, leader, free_key)
     names, inverse = np.unique(label, return_inverse=True)
