@@ -41,8 +41,8 @@ MEMBER_FLOOR = -1.5
 TREES = {"max_iter": 200, "max_leaf_nodes": 6, "learning_rate": 0.06, "min_samples_leaf": 20, "l2_regularization": 2.0}
 
 MEMBER_TREES = {"max_iter": 120, "max_leaf_nodes": 6, "learning_rate": 0.06, "min_samples_leaf": 40}
-MEMBER_ERROR = 0.05
-"""Share of strangers inside campaigns' groups that pass as members."""
+MEMBERS_KEPT = 0.90
+"""Share of a campaign's accounts that the bar on own evidence lets pass at any one look."""
 SHAPES = ((60_000, 5), (120_000, 10), (200_000, 14), (100_000, 7), (120_000, 12))
 SECOND_SHAPES = ((120_000, 10), (80_000, 14), (60_000, 7))
 RECIPES = tuple(
@@ -137,7 +137,7 @@ def bare(prior: dict[str, models.Priors]) -> models.ModelData:
     return models.ModelData(
         version="", fitted_on="", features=models.FEATURES, priors=prior, intercept=0.0, trees=(),
         member_floor=MEMBER_FLOOR, member_features=MEMBER_FEATURES, member_intercept=0.0, member_trees=(),
-        member_bar=0.0, member_error=MEMBER_ERROR, calibration=(), calibrated_on="", link_bayes={},
+        member_bar=0.0, member_error=1.0, calibration=(), calibrated_on="", link_bayes={},
     )  # fmt: skip
 
 
@@ -309,13 +309,13 @@ def fitted(
             )
         )
         peaks += highest(inside, held_out)
-        x, true, _ = member_rows(inside)
+        x, true, _ = member_rows([s for s in inside if s.label == 1])
         scores = held_out.member_scores(x)
         strangers += scores[~true].tolist()
         members += scores[true].tolist()
-    bar = float(np.quantile(strangers, 1 - MEMBER_ERROR))
-    print(f"own evidence: bar {bar:.2f}, {np.mean(np.array(members) >= bar):.3f} of members pass, {MEMBER_ERROR} of "
-          f"{len(strangers)} strangers")  # fmt: skip
+    bar = float(np.quantile(members, 1 - MEMBERS_KEPT))
+    error = float(np.mean(np.array(strangers) >= bar))
+    print(f"own evidence: bar {bar:.2f}, {error:.3f} of {len(strangers)} strangers pass")
     intercept, trees = exported(grow(samples))
     own_intercept, own_trees = exported(boosted(*member_rows(samples), MEMBER_TREES))
     corpora = sorted({s.corpus for s in samples})
@@ -328,6 +328,7 @@ def fitted(
         member_intercept=own_intercept,
         member_trees=own_trees,
         member_bar=round(bar, 4),
+        member_error=round(error, 4),
         calibration=tuple(sorted(round(score, 4) for score, _, _ in peaks)),
         calibrated_on=(
             f"{len(peaks)} benign groups, each scored by trees that saw neither its range nor, "

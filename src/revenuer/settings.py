@@ -34,12 +34,14 @@ class Evaluation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Decision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the verdict `harvesting` demands."""
 
-    false_discovery: float = 0.05
+    false_discovery: float = 0.1
     """Share of accepted groups that may be benign, in expectation (e-BH)."""
-    false_campaigns: float = 0.5
+    false_campaigns: float = 1.0
     """Number of accepted groups that may be benign, in expectation over a whole log; the laxer of the two applies."""
     smallest_accounts: int = 3
     smallest_exchanges: int = 30
+    smallest_own: int = 3
+    """Exchanges of its own that an account needs in a group before it can be flagged."""
     watch: float = 0.05
     """Chance at which a benign group may ever come to be watched."""
 

@@ -85,14 +85,15 @@ class Decider:
 
     def _accept(self, moment: float, group: Tracked) -> None:
         now = group.now
-        if now is None or (now.own < self._evidence.member_bar).all():
+        if now is None:
+            return
+        stands = (now.own >= self._evidence.member_bar) & (now.size >= self._settings.smallest_own)
+        if not stands.any():
             return
         campaign = self._campaign_of(moment, group, set(now.accounts.tolist()))
         campaign.groups.add(group.number)
         campaign.best = max(campaign.best, group.best)
-        for account, own in zip(now.accounts.tolist(), now.own.tolist(), strict=True):
-            if own < self._evidence.member_bar:
-                continue
+        for account, own in zip(now.accounts[stands].tolist(), now.own[stands].tolist(), strict=True):
             state = self.accounts[account]
             state.score = max(state.score, account_score(now.score, own) + FLAGGED)
             if state.verdict is not Verdict.HARVESTING:

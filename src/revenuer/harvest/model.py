@@ -69,9 +69,9 @@ class ModelData(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     member_intercept: float
     member_trees: tuple[Tree, ...]
     member_bar: float
-    """Least own score with which an account is flagged: so many strangers in campaigns' groups pass as
-    `member_error` says."""
+    """Least own score with which an account is flagged."""
     member_error: float
+    """Share of strangers in campaigns' groups of the calibration that pass the bar."""
     calibration: tuple[float, ...]
     """Highest score each benign calibration group ever reached."""
     calibrated_on: str
