@@ -63,6 +63,13 @@ SMALLEST_STRAND = 5
 
 
 def _template(scene: Scene) -> list[I64]:
+    """Accounts that share rare text.
+
+    Detects: one template (or paraphrased ones that share parts) run from several accounts, also where it is thinned to
+    a few exchanges an account. Misses: prompts without a template; templates spelled anew for every account.
+    False positives: everybody who uses a public template (evaluation harnesses, judges, popular products), which is why
+    a link accuses nobody. Evasion costs: a separate template for each account, and its upkeep.
+    """
     unmixed = scene.by_template
     active = len(np.unique(unmixed.account))
     links = template_links(unmixed, active)
@@ -92,6 +99,14 @@ def _by_account(unmixed: Strands, links: Links) -> list[I64]:
 
 
 def _semantic(scene: Scene) -> list[I64]:
+    """Accounts that ask about the same things in the same proportions.
+
+    Detects: work lists drawn from one narrow pool, without any template. Misses: pools as broad as the whole
+    population's interests; small shares of an account's traffic that were not un-mixed; logs of fewer than about a
+    hundred strands, in which what is usual is not known. False positives: customers of one trade (two banks' support
+    bots), which is why a link accuses nobody. Evasion costs: padding every account with traffic of another mix, several
+    times the harvest.
+    """
     unmixed = scene.by_stack
     use = np.flatnonzero(unmixed.size >= SMALLEST_STRAND)
     links = semantic_links(stats(scene.events, unmixed), unmixed.account.astype(np.int64), use)
@@ -99,6 +114,12 @@ def _semantic(scene: Scene) -> list[I64]:
 
 
 def _infrastructure(scene: Scene) -> list[I64]:
+    """Accounts that share a network with a client stack, an address or a payment instrument with a handful of others.
+
+    Detects: pools run from few machines or paid by few cards. Misses: one residential address and one card an account.
+    False positives: offices, classrooms, relays, agencies; a link accuses nobody. Evasion costs: an address and a
+    payment instrument for every account.
+    """
     links = infrastructure_links(scene.events, scene.payment, scene.count)
     account = scene.events.account[: scene.count]
     rows_of = RowsOf(account, len(scene.events.accounts))

@@ -3,10 +3,6 @@
 The only content link that reaches a campaign without a template. A strand's mean embedding is shrunk towards the
 population by what its size allows to know, whitened by how strands differ in this log, and linked to its mutual
 nearest neighbours of nearly the same direction.
-
-Detects: work lists drawn from one narrow pool. Misses: pools as broad as the whole population's interests; small
-shares that were not un-mixed. False positives: customers of one trade (two banks' support bots), which is why a link
-accuses nobody. Evasion costs: padding every account with traffic of another mix, several times the harvest.
 """
 
 from __future__ import annotations

@@ -3,11 +3,6 @@
 Two strands are linked when each holds most of the other's signature, pieces weighted by how rare they are over
 accounts (inverse document frequency). Both directions count: measured on a prototype, one-sided containment merged
 1,100 accounts where symmetric containment of one half was nearly pure.
-
-Detects: one template (or a family of paraphrased ones that share parts) run from several accounts. Misses: prompts
-without a template; templates spelled anew for every account. False positives: everybody who uses a public template
-(evaluation harnesses, judges, popular products), which is why a link accuses nobody. Evasion costs: a separate
-template for each account, and its upkeep.
 """
 
 from __future__ import annotations
