@@ -69,6 +69,10 @@ def scan(
     except (IngestError, StoreError, SettingsError) as error:
         errors.print(f"revenuer: {escape(str(error))}", style="red", soft_wrap=True)
         raise typer.Exit(2) from None
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        errors.print(f"revenuer: {escape(where + (error.strerror or str(error)))}", style="red", soft_wrap=True)
+        raise typer.Exit(2) from None
     except KeyboardInterrupt:
         errors.print(
             f"revenuer: stopped. What was read is kept in {escape(str(out))}; the same command goes on from there.",

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import msgspec
@@ -43,7 +44,7 @@ Progress = Callable[[Place], None]
 
 @dataclass(frozen=True)
 class Read:
-    """What reading came to. `rejected_first` are the first few rejected rows of this run's logs."""
+    """What reading came to. `rejected_first` are the first few rows of `rejected.jsonl`, whichever run wrote them."""
 
     files: tuple[str, ...]
     stored: int
@@ -141,7 +142,6 @@ def take_in(
     for file in files:
         numbers.setdefault(file.key, len(numbers))
     store.put_state("files", list(numbers))
-    first: list[RejectedRow] = list(refused)
     began = time.perf_counter()
     read_now = 0
     with _rejected_file(intake.rejected_path, before["bytes"]) as sink:
@@ -152,7 +152,6 @@ def take_in(
         for chunk in read_logs(logs, format, store.positions()):
             if strict and chunk.rejected:
                 raise IngestError(_refusal(chunk.rejected[0]))
-            first += chunk.rejected[: SHOWN - len(first)] if len(first) < SHOWN else []
             size += sink(chunk.rejected)
             rows += len(chunk.rejected)
             state: Mapping[str, object] = {"rejected": {"rows": rows, "bytes": size}}
@@ -167,7 +166,7 @@ def take_in(
         stored=span.rows,
         duplicates=span.duplicates,
         rejected=rows,
-        rejected_first=tuple(first[:SHOWN]),
+        rejected_first=_first_rejected(intake.rejected_path),
         first_ts=span.first_ts,
         last_ts=span.last_ts,
     )
@@ -197,6 +196,12 @@ def _rejected_file(path: Path, size: int) -> Iterator[Callable[[list[RejectedRow
             return len(data)
 
         yield sink
+
+
+def _first_rejected(path: Path) -> tuple[RejectedRow, ...]:
+    decode = msgspec.json.Decoder(RejectedRow).decode
+    with path.open("rb") as file:
+        return tuple(decode(line) for line in islice(file, SHOWN))
 
 
 def _refusal(row: RejectedRow) -> str:
