@@ -137,6 +137,9 @@ def take_in(
     files = find_files(logs)
     store = intake.store
     before = store.get_state("rejected") or {"rows": 0, "bytes": 0}
+    path = intake.rejected_path
+    # A reader may have moved the file away; what follows is then put into a new one.
+    kept = min(before["bytes"], path.stat().st_size if path.exists() else 0)
     # Files are numbered in the order in which this folder first met them, whatever later runs are given.
     numbers = {key: number for number, key in enumerate(store.get_state("files") or [])}
     for file in files:
@@ -144,8 +147,8 @@ def take_in(
     store.put_state("files", list(numbers))
     began = time.perf_counter()
     read_now = 0
-    with _rejected_file(intake.rejected_path, before["bytes"]) as sink:
-        rows, size = before["rows"], before["bytes"]
+    with _rejected_file(path, kept) as sink:
+        rows, size = before["rows"], kept
         if rows == 0 and refused:
             size += sink(refused)
             rows += len(refused)
@@ -166,7 +169,7 @@ def take_in(
         stored=span.rows,
         duplicates=span.duplicates,
         rejected=rows,
-        rejected_first=_first_rejected(intake.rejected_path),
+        rejected_first=_first_rejected(path),
         first_ts=span.first_ts,
         last_ts=span.last_ts,
     )

@@ -10,7 +10,9 @@ import os
 import re
 import secrets
 import tomllib
+from itertools import pairwise
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
@@ -21,28 +23,48 @@ class SettingsError(ValueError):
     """The settings file cannot be used; the message names the field and what to do."""
 
 
+Positive = Annotated[float, msgspec.Meta(gt=0)]
+Share = Annotated[float, msgspec.Meta(gt=0, le=1)]
+
+
 class Evaluation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """When the verdicts are looked at, in hours of event time since the log's first exchange.
 
     The first looks come early, because small young groups are where most leaks; later ones every `every` hours.
     """
 
-    early: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0, 12.0, 18.0, 24.0, 30.0, 36.0, 42.0, 48.0)
-    every: float = 12.0
+    early: Annotated[tuple[Positive, ...], msgspec.Meta(min_length=1)] = (
+        1.0,
+        2.0,
+        4.0,
+        8.0,
+        12.0,
+        18.0,
+        24.0,
+        30.0,
+        36.0,
+        42.0,
+        48.0,
+    )
+    every: Positive = 12.0
+
+    def __post_init__(self) -> None:
+        if any(a >= b for a, b in pairwise(self.early)):
+            raise ValueError("early: the hours must rise")
 
 
 class Decision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the verdict `harvesting` demands."""
 
-    false_discovery: float = 0.1
+    false_discovery: Share = 0.1
     """Share of accepted groups that may be benign, in expectation (e-BH)."""
-    false_campaigns: float = 1.0
+    false_campaigns: Positive = 1.0
     """Number of accepted groups that may be benign, in expectation over a whole log; the laxer of the two applies."""
-    smallest_accounts: int = 3
-    smallest_exchanges: int = 30
+    smallest_accounts: Annotated[int, msgspec.Meta(ge=2)] = 3
+    smallest_exchanges: Annotated[int, msgspec.Meta(ge=2)] = 30
     smallest_own: int = 3
     """Exchanges of its own that an account needs in a group before it can be flagged."""
-    watch: float = 0.05
+    watch: Share = 0.05
     """Chance at which a benign group may ever come to be watched."""
 
 

@@ -28,13 +28,15 @@ def make_command(
         Path | None, typer.Option(help="Folder of role__source.jsonl.gz files; default: bundled.")
     ] = None,
     traces: Annotated[Path | None, typer.Option(help="Folder of servegen_clients_*.jsonl.gz load curves.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Same seed, same bytes.")] = None,
-    exchanges: Annotated[int | None, typer.Option(help="About how many exchanges.")] = None,
-    days: Annotated[float | None, typer.Option(help="Length of the log.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Same seed, same bytes (default: 1).")] = None,
+    exchanges: Annotated[int | None, typer.Option(help="About how many, at least 500 (default: 300000).")] = None,
+    days: Annotated[float | None, typer.Option(help="Length of the log (default: 14).")] = None,
     fold: Annotated[Fold | None, typer.Option(help="Use one half of the sources and phrasings.")] = None,
     include: Annotated[list[str] | None, typer.Option(help="Use this prompt source (repeat).")] = None,
     exclude: Annotated[list[str] | None, typer.Option(help="Leave this prompt source out (repeat).")] = None,
-    log_format: Annotated[LogFormat | None, typer.Option("--format", help="How to write the log.")] = None,
+    log_format: Annotated[
+        LogFormat | None, typer.Option("--format", help="How to write the log (default: jsonl.zst).")
+    ] = None,
 ) -> None:
     """Write a labelled log: exchanges, accounts, and the truth about both."""
     console = Console(stderr=True)
@@ -52,6 +54,8 @@ def make_command(
         for folder in (prompts, traces):
             if folder is not None and not folder.is_dir():
                 raise PoolError(f"{folder} is not a folder")
+        if out.exists() and not (out.is_dir() and ((out / "range.json").exists() or not any(out.iterdir()))):
+            raise PoolError(f"{out} holds something that is not a range: name another folder")
         pool = PromptPool.load(prompts, fold=chosen.fold, include=chosen.include, exclude=chosen.exclude)
         with Progress(
             TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn(), console=console
@@ -67,7 +71,10 @@ def make_command(
     except (PoolError, ValueError, OSError, msgspec.MsgspecError) as error:
         console.print(f"[red]range make:[/red] {error}", highlight=False, soft_wrap=True)
         raise typer.Exit(2) from error
-    _print_summary(Console(), out, summary)
+    for other in LogFormat:  # of a range that was here before: two logs would not fit one truth
+        if (stale := out / f"exchanges.{other.value}").name != summary.log:
+            stale.unlink(missing_ok=True)
+    _print_summary(Console(highlight=False), out, summary)
 
 
 @app.command("score")
@@ -78,6 +85,13 @@ def score_command(
 ) -> None:
     """Compare a scan's result with the truth of the range it was run on."""
     try:
+        for path, what in (
+            (range_dir / "truth_accounts.jsonl", "revenuer range make"),
+            (range_dir / "truth_exchanges.parquet", "revenuer range make"),
+            (result_dir / "accounts.jsonl", "revenuer scan ... --out"),
+        ):
+            if not path.is_file():
+                raise FileNotFoundError(f"{path} is not there: want a folder that `{what}` wrote")
         found = score(range_dir, result_dir)
     except (OSError, msgspec.MsgspecError) as error:
         Console(stderr=True).print(f"[red]range score:[/red] {error}", highlight=False, soft_wrap=True)
@@ -91,9 +105,15 @@ def score_command(
 def _print_summary(console: Console, out: Path, summary: RangeSummary) -> None:
     days = (summary.last_ts - summary.first_ts) / 86_400
     size = f"{summary.exchanges:,} exchanges of {summary.accounts:,} accounts over {days:.1f} days"
-    console.print(f"{size} in {out / summary.log}")
+    console.print(f"{size} in {out / summary.log}", soft_wrap=True)
     members = f"{summary.campaigns} campaigns with {summary.campaign_accounts:,} accounts"
     console.print(f"{members}; {summary.harvest:,} exchanges are harvest")
+    console.print(
+        f"next: revenuer scan {out / summary.log} --accounts {out / 'accounts.jsonl'} --out RESULT\n"
+        f"      revenuer range score {out} RESULT",
+        soft_wrap=True,
+        markup=False,
+    )
 
 
 def _rate(rate: Rate) -> str:
