@@ -8,13 +8,12 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
-from unittest.mock import patch
 
 import msgspec
 import numpy as np
 
 from bench.measure import RATES, Figures, accused_by_class, threshold
-from revenuer.harvest import model as models
+from revenuer.harvest.model import Model, ModelData
 from revenuer.lab.range.score import Outcome, Truth, load_result, load_truth, score_outcomes
 from revenuer.pipeline import scan
 from revenuer.records import StageTime
@@ -30,18 +29,17 @@ class Ours(NamedTuple):
     stages: tuple[StageTime, ...]
 
 
-def load_model(path: Path) -> models.Model:
+def load_model(path: Path) -> Model:
     """A model written by `bench.fit`."""
-    return models.Model(msgspec.json.decode(path.read_bytes(), type=models.ModelData))
+    return Model(msgspec.json.decode(path.read_bytes(), type=ModelData))
 
 
-def run(folder: Path, seed: int, out: Path, model: models.Model) -> Ours:
+def run(folder: Path, seed: int, out: Path, model: Model) -> Ours:
     """Scan a range's log afresh with `model` in place of the shipped one, and score the verdicts."""
     shutil.rmtree(out, ignore_errors=True)
     settings = Settings(key_file=str(out.parent / "fingerprint.key"))
     begun = time.process_time()
-    with patch.object(models, "load", return_value=model):
-        report = scan([next(folder.glob("exchanges.*"))], folder / "accounts.jsonl", out, settings)
+    report = scan([next(folder.glob("exchanges.*"))], folder / "accounts.jsonl", out, settings, model=model)
     seconds = time.process_time() - begun
     truth, found = load_truth(folder), load_result(out)
     figures = Figures(

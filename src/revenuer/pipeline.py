@@ -11,7 +11,8 @@ import numpy as np
 
 from revenuer.decide.authorisation import permission_of
 from revenuer.decide.replay import Looked, Stopwatch, books_of, replay
-from revenuer.harvest import model as models
+from revenuer.harvest.model import Model
+from revenuer.harvest.model import load as load_model
 from revenuer.intake import Intake, Progress, notes_of, take_in
 from revenuer.profile.events import COLUMNS, load
 from revenuer.records import ScanReport
@@ -38,10 +39,15 @@ def scan(
     format: str | None = None,
     strict: bool = False,
     telling: Telling | None = None,
+    model: Model | None = None,
 ) -> ScanReport:
     """Read logs, find campaigns, write `accounts.jsonl`, `campaigns.jsonl`, `rejected.jsonl` and `report.html`.
 
     Interrupted, it leaves whole results or none, and goes on where it stopped when called again with the same `out`.
+
+    Args:
+        logs: files, folders or globs; accounts: the provider's books, if at hand; out: folder of the results.
+        model: judges in place of the one that ships with the package.
 
     Raises:
         revenuer.ingest.IngestError: an input is missing, changed since the interrupted scan, or, with `strict`, has a
@@ -51,7 +57,7 @@ def scan(
     """
     settings = settings or Settings()
     telling = telling or Telling()
-    model = models.load()
+    model = model or load_model()
     watch = Stopwatch()
     with Intake.open(out, settings) as intake:
         with watch.stage("ingest and fingerprint"):

@@ -76,6 +76,7 @@ def collect(
         campaigns = tuple(
             _campaign(state, events, books, known, found, model, results, links, texts)
             for state in sorted(found.decider.campaigns, key=lambda c: (-c.best, c.name))
+            if state.flagged  # a group of accounts that are all another campaign's already is told there
         )
         first, last = float(events.ts[0]), float(events.ts[-1])
     verdicts = {verdict.value: sum(result.verdict is verdict for result in results) for verdict in Verdict}
@@ -219,11 +220,14 @@ def _campaign(
 
 
 def _rows(groups: Sequence[Tracked], codes: I64, events: Events) -> I64:
-    """Exchanges of the campaign: those of its groups' strongest and latest states, of its flagged accounts."""
+    """Exchanges of the campaign: those of its groups' strongest and latest states, of its flagged accounts.
+
+    Where both states are of other accounts only, all exchanges of the flagged ones.
+    """
     states = [s for group in groups for s in (group.peak, group.now) if s is not None]
     rows = np.unique(np.concatenate([s.rows for s in states]))
     kept: I64 = rows[np.isin(events.account[rows], codes)]
-    return kept
+    return kept if len(kept) else np.flatnonzero(np.isin(events.account, codes)).astype(np.int64)
 
 
 def _member(code: int, events: Events, known: Mapping[str, Account], result: AccountResult, rows: I64) -> Member:
