@@ -41,10 +41,10 @@ def anova(size: F64, sums: F64, squares: F64, dimension: float = 1.0) -> Anova |
         dimension: effective number of independent dimensions of the attribute (participation ratio for vectors).
     """
     keep = size > 0
-    size, sums, squares = size[keep], sums[keep].reshape(keep.sum(), -1), squares[keep]
-    k, total = len(size), size.sum()
+    k, total = int(keep.sum()), size.sum()
     if k < 2 or total <= k:
         return None
+    size, sums, squares = size[keep], sums[keep].reshape(k, -1), squares[keep]
     mean = sums / size[:, None]
     grand = sums.sum(axis=0) / total
     between = float((size * ((mean - grand) ** 2).sum(axis=1)).sum() / (k - 1))
