@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -55,7 +55,7 @@ def flags(states: Mapping[str, Any]) -> dict[str, float]:
     return {name: at for name, (_, _, at) in states.items() if at is not None}
 
 
-MODELS = {"simple": simple_model, "shipped": models.load}
+MODELS: dict[str, Callable[[], Model]] = {"simple": simple_model, "shipped": models.load}
 
 
 @cache
