@@ -75,7 +75,8 @@ def _spread(account: I64, code: I32, width: int) -> I64:
     """Number of accounts that each code was seen with."""
     known = code >= 0
     pairs = np.unique(code[known].astype(np.int64) << 32 | account[known])
-    spread: I64 = np.bincount(pairs >> 32, minlength=width).astype(np.int64)
+    # One entry at least, so that a log without the field can be looked up in.
+    spread: I64 = np.bincount(pairs >> 32, minlength=max(width, 1)).astype(np.int64)
     return spread
 
 

@@ -12,7 +12,8 @@ import numpy as np
 
 from revenuer.harvest.exchangeable import GRID
 from revenuer.harvest.group import Group
-from revenuer.harvest.signals import CONTENT_DIMENSION, RARE_NETWORK, fixed_share
+from revenuer.harvest.signals_content import CONTENT_DIMENSION, fixed_share
+from revenuer.harvest.signals_identity import RARE_NETWORK
 from revenuer.profile.events import F64, I32, I64
 
 MEMBER_FEATURES = (
