@@ -67,7 +67,8 @@ class Operator:
     """One or more accounts that behave alike. Each function is called with the account's number and a seeded generator.
 
     `texts` gives the user turns of an account in order, `times` as many moments (seconds since `START`); the rest are
-    drawn an exchange: `address`, `agent`. `books` gives fields of `Account`.
+    drawn an exchange: `address`, `agent`, `params`. `before` are the turns that every request repeats. `books` gives
+    fields of `Account`.
     """
 
     name: str
@@ -79,7 +80,8 @@ class Operator:
     address: Callable[[int, np.random.Generator], str] = lambda account, _: f"10.{account}.1.7"
     agent: Callable[[int, np.random.Generator], str] = lambda *_: "client/1.0"
     books: Callable[[int, np.random.Generator], dict[str, Any]] = lambda *_: {}
-    params: Params = PLAIN
+    params: Callable[[int, np.random.Generator], Params] = lambda *_: PLAIN
+    before: tuple[Message, ...] = ()
     system: str | None = None
     answer: Callable[[int, np.random.Generator], int] = lambda _, rng: int(rng.integers(50, 500))
 
@@ -129,7 +131,8 @@ def log_of(*operators: Operator, seed: int = 7) -> tuple[list[Exchange], dict[st
                         system=operator.system,
                         ip=operator.address(number, rng),
                         user_agent=operator.agent(number, rng),
-                        params=operator.params,
+                        params=operator.params(number, rng),
+                        **({"messages": (*operator.before, Message("user", text))} if operator.before else {}),
                         model="teacher",
                         response=Response(text=None, finish_reason="stop"),
                         usage=Usage(completion_tokens=tokens),
@@ -181,7 +184,7 @@ def harvester(accounts: int = 6, each: int = 40, **changed: Any) -> Operator:
             "created_at": START + 20 * HOUR + 600 * number,
             "payment": "card-1",
         },
-        params=Params(temperature=0.7, max_tokens=4096),
+        params=lambda *_: Params(temperature=0.7, max_tokens=4096),
     )
     return replace(base, **changed)
 
@@ -208,6 +211,6 @@ def customers(accounts: int = 30, each: int = 12) -> Operator:
             "created_at": START - float(rng.uniform(10, 900)) * DAY,
             "payment": f"card {number}",
         },
-        params=Params(temperature=0.2),
+        params=lambda *_: Params(temperature=0.2),
         answer=lambda number, rng: int(rng.integers(20, 40) * (1 + number % 13)),
     )

@@ -29,7 +29,7 @@ STRANGER = Operator(
     address=lambda *_: "172.16.3.4",
     agent=lambda *_: "browser/9",
     books=lambda *_: {"created_at": START - 800 * DAY, "payment": "its own"},
-    params=Params(temperature=0.0),
+    params=lambda *_: Params(temperature=0.0),
 )
 
 
