@@ -10,7 +10,6 @@ from functools import cache
 import msgspec
 import numpy as np
 import pytest
-from tests.contracts.claims import PARTS, claims
 from tests.worlds import (
     BANKING,
     CHAT,
@@ -25,6 +24,7 @@ from tests.worlds import (
     prompts,
     world,
 )
+from tools.signals_page import PARTS, claims
 
 from revenuer.link.candidates import CHANNELS, Recurring, Scene
 from revenuer.profile.events import I64
