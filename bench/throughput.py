@@ -29,6 +29,7 @@ from revenuer.fingerprint.batch import Fingerprinter
 from revenuer.fingerprint.model import DIM
 from revenuer.ingest import read_logs
 from revenuer.lab.range import PromptPool, RangeConfig, make_range
+from revenuer.pipeline import clock
 from revenuer.records import StageTime
 from revenuer.settings import Settings
 
@@ -56,7 +57,7 @@ class Part(msgspec.Struct, frozen=True):
 def measure_reading(log: Path, _: Path) -> Part:
     """Read and fingerprint a log, keeping nothing."""
     fingerprinter = Fingerprinter(KEY)
-    watch = Stopwatch()
+    watch = Stopwatch(clock)
     count = 0
     chunks = read_logs([log])
     while True:
@@ -92,7 +93,7 @@ def measure_peer(log: Path, _: Path) -> Part:
     count = 0
     for number, chunk in enumerate(islice(read_logs([log]), PEER_CHUNKS + 1)):
         texts = [next((m.content for m in reversed(e.messages) if m.role == "user"), "") for e in chunk.exchanges]
-        watch = Stopwatch()
+        watch = Stopwatch(clock)
         with watch.stage("ours"):
             ours.fingerprint(chunk.exchanges)
         with watch.stage("peer"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -20,6 +21,11 @@ from revenuer.report.collect import Input, collect
 from revenuer.report.html import write as write_html
 from revenuer.report.results import write_results
 from revenuer.settings import Settings
+
+
+def clock() -> tuple[float, float]:
+    """Seconds of wall time and of this process's CPU time, for stopwatches."""
+    return time.perf_counter(), time.process_time()
 
 
 @dataclass(frozen=True)
@@ -58,7 +64,7 @@ def scan(
     settings = settings or Settings()
     telling = telling or Telling()
     model = model or load_model()
-    watch = Stopwatch()
+    watch = Stopwatch(clock)
     with Intake.open(out, settings) as intake:
         with watch.stage("ingest and fingerprint"):
             known, read = take_in(intake, logs, accounts, format, strict, telling.reading)
