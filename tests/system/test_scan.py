@@ -31,15 +31,17 @@ WAIT = 120.0
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One installation: every scan of this file has the same fingerprint key."""
-    return tmp_path_factory.mktemp("home")
+    """One installation: every scan of this file has the same fingerprint key, today's and tomorrow's."""
+    folder = tmp_path_factory.mktemp("home")
+    (folder / "fingerprint.key").write_text("5eed0f7e575eed0f\n")
+    return folder
 
 
 @pytest.fixture(scope="module")
 def sample() -> list[bytes]:
     """The rows of the bundled sample, in time order."""
     with zstandard.open(SAMPLE / "exchanges.jsonl.zst", "rb") as file:
-        return file.read().splitlines(keepends=True)
+        return bytes(file.read()).splitlines(keepends=True)
 
 
 def start(home: Path, log: Path, out: Path, *more: str | Path) -> subprocess.Popen[str]:
