@@ -102,7 +102,11 @@ def load(batches: Iterable[pa.RecordBatch]) -> Events:
 def from_table(table: pa.Table) -> Events:
     """Events from a table with at least `COLUMNS`; sorted here if it is not in (ts, id) order."""
     ts = table["ts"].to_numpy()
-    if len(ts) > 1 and (np.diff(ts) < 0).any():
+    step = np.diff(ts)
+    level = np.flatnonzero(step == 0)
+    ids = table["id"]
+    before, after = ids.take(level), ids.take(level + 1)
+    if (step < 0).any() or any(a > b for a, b in zip(before.to_pylist(), after.to_pylist(), strict=True)):
         table = table.sort_by([("ts", "ascending"), ("id", "ascending")])
         ts = table["ts"].to_numpy()
     account, accounts = _codes(table["account"])
