@@ -72,12 +72,22 @@ def test_what_everybody_sends_and_what_few_exchanges_hold_begin_none(most: int, 
     assert any(mine & set(group.tolist()) for group in found(most, smallest)) is there
 
 
-@settings(max_examples=20)
-@given(st.integers(0, 300))
-def test_families_of_a_prefix_are_those_of_the_log_cut_there(count: int) -> None:
+@settings(max_examples=30)
+@given(st.integers(0, 300), st.sampled_from([8, 15, MOST]))
+def test_families_of_a_prefix_are_those_of_the_log_cut_there(count: int, most: int) -> None:
+    # A template that more than `most` accounts send in the end is a family as long as fewer do.
     cut = from_table(table().slice(0, count))
-    fresh = families(shared_pieces(cut), len(cut), MOST, 6)
-    assert [g.tolist() for g in found(smallest=6, count=len(cut))] == [g.tolist() for g in fresh]
+    fresh = families(shared_pieces(cut), len(cut), most, 6)
+    assert [g.tolist() for g in found(most, 6, len(cut))] == [g.tolist() for g in fresh]
+
+
+def test_what_becomes_everybodys_was_a_family_before() -> None:
+    events = thin().events
+    mine = thin().rows("harvest")
+    senders = [len(set(events.account[mine[:at]].tolist())) for at in range(len(mine) + 1)]
+    while_rare = int(mine[senders.index(9) - 1])
+    assert any(set(group.tolist()) <= set(mine.tolist()) for group in found(most=8, smallest=3, count=while_rare))
+    assert not any(set(group.tolist()) & set(mine.tolist()) for group in found(most=8, smallest=3))
 
 
 def test_shared_pieces_are_those_of_three_accounts_each_fresh_once_an_account() -> None:
