@@ -35,7 +35,10 @@ class Truth(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a range is made. `generator` is `range` (the product's) or `second`; `fold` is a, b or all."""
+    """How a range is made. `generator` is `range` (the product's) or `second`; `fold` is a, b or all.
+
+    The halves of `second` cut the sources elsewhere than the folds of `range` do: its half a holds sources of fold b.
+    """
 
     generator: str
     fold: str
@@ -46,7 +49,8 @@ class Recipe:
     @property
     def name(self) -> str:
         """Folder name in the cache."""
-        return f"{self.generator}-{self.fold}-{self.seed}-{self.exchanges // 1000}k-{self.days}d"
+        part = f"fold-{self.fold}" if self.generator == "range" else self.fold
+        return f"{self.generator}-{part}-{self.seed}-{self.exchanges // 1000}k-{self.days}d"
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,7 @@ def made(recipe: Recipe, prompts: Path, cache: Path) -> Path:
         return folder
     fold = None if recipe.fold == "all" else Fold(recipe.fold)
     config = RangeConfig(seed=recipe.seed, exchanges=recipe.exchanges, days=float(recipe.days), fold=fold)
-    make_range(config, PromptPool.load(prompts), folder)
+    make_range(config, PromptPool.load(prompts, fold=fold), folder)
     return folder
 
 

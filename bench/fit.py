@@ -67,6 +67,11 @@ class Sample:
     true: npt.NDArray[np.bool_] | None
 
 
+def recipes_of(fold: str) -> list[Recipe]:
+    """What a model is fitted on: everything, or the ranges that hold sources of one fold (a or b) and no others."""
+    return [r for r in RECIPES if fold == "all" or (r.fold == fold and r.generator == "range")]
+
+
 def label_of(corpus: Corpus, rows: npt.NDArray[np.int64], accounts: npt.NDArray[np.int64]) -> tuple[int, str]:
     """Label of a group and what it mostly is: a campaign's name or a benign class."""
     codes, counts = np.unique(corpus.campaign[rows], return_counts=True)
@@ -271,11 +276,11 @@ def main() -> None:
     parser.add_argument("--prompts", type=Path, required=True)
     parser.add_argument("--cache", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=Path("src/revenuer/harvest/model.json"))
-    parser.add_argument("--fold", default="all", help="fit on this fold alone (a or b); calibrate on it by corpus")
+    parser.add_argument("--fold", default="all", help="fit on this fold of `range` alone (a or b); calibrate by corpus")
     parser.add_argument("--jobs", type=int, default=2)
     options = parser.parse_args()
     options.cache.mkdir(parents=True, exist_ok=True)
-    recipes = [recipe for recipe in RECIPES if options.fold in ("all", recipe.fold)]
+    recipes = recipes_of(options.fold)
 
     with ProcessPoolExecutor(options.jobs) as pool:
         work = partial(variance_ratios, prompts=options.prompts, cache=options.cache)
