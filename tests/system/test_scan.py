@@ -6,6 +6,7 @@ import gzip
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -251,20 +252,22 @@ def test_country_and_name_change_nothing(home: Path, whole: Path, tmp_path: Path
     assert results(tmp_path / "out") == results(whole)
 
 
-def test_no_prompt_of_a_single_account_is_kept(home: Path, whole: Path, sample: list[bytes], tmp_path: Path) -> None:
-    planted = rows_of(whole / "accounts.jsonl")[0]["account"]
+def test_no_prompt_or_answer_is_kept(home: Path, whole: Path, sample: list[bytes], tmp_path: Path) -> None:
+    # Two accounts of each campaign: too few to be taken for its template.
+    planted = {account for row in rows_of(whole / "campaigns.jsonl") for account in row["accounts"][:2]}
     marker = "qzvmarkerword"
 
     def plant(row: dict[str, Any]) -> None:
-        if row["account"] == planted:
+        if row["account"] in planted:
             for turn in row["messages"]:
                 turn["content"] = f"{marker} {turn['content']} {marker}"
+            row["response"] = {**row.get("response", {}), "text": f"{marker} and more"}
 
     out = tmp_path / "out"
     log = write(tmp_path / "log.jsonl", edited(sample, plant))
     assert marker.encode() in log.read_bytes()
     scan(home, log, out, "--accounts", ACCOUNTS)
-    assert planted in flags(out)
+    assert planted & flags(out).keys()
     files = [path for path in out.rglob("*") if path.is_file()]
     tables = [path for path in files if path.suffix == ".parquet"]
     assert tables
@@ -272,3 +275,29 @@ def test_no_prompt_of_a_single_account_is_kept(home: Path, whole: Path, sample: 
         assert marker not in path.read_bytes().decode("latin-1").lower(), path
     for path in tables:
         assert marker not in str(pq.read_table(path).to_pylist()).lower(), path
+
+
+WATCHED = """
+import sys
+
+def refuse(event, arguments):
+    if event in ("socket.connect", "socket.getaddrinfo", "socket.sendto", "socket.bind"):
+        raise RuntimeError(f"the network was asked for: {event}")
+
+sys.addaudithook(refuse)
+from revenuer.cli import main
+main()
+"""
+
+
+def test_a_scan_opens_no_network_connection(home: Path, whole: Path, tmp_path: Path) -> None:
+    alone = shutil.which("unshare")
+    if alone is None or subprocess.run([alone, "-n", "true"], capture_output=True, check=False).returncode != 0:
+        pytest.skip("only root may take the network away from a process (unshare -n)")
+    arguments = ["scan", str(SAMPLE / "exchanges.jsonl.zst"), "--accounts", str(ACCOUNTS), "--out", str(tmp_path)]
+    done = subprocess.run(
+        [alone, "-n", sys.executable, "-c", WATCHED, *arguments],
+        env={**os.environ, "REVENUER_HOME": str(home)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert results(tmp_path) == results(whole)
