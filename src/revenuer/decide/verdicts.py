@@ -1,8 +1,9 @@
 """From evidence to verdicts, evaluation by evaluation. Pure: nothing is read, sent or stored here.
 
-A verdict `harvesting` needs three things at one moment: a group whose e-value e-BH accepts, the account's own fit
-inside it, and no permission on file. Once reached it stays, with the moment as `first_flagged_at`; every evaluation
-sees only exchanges before its moment, so nothing later can have influenced it.
+A verdict `harvesting` needs three things at one moment: a group whose e-value e-BH accepts, evidence of the account's
+own inside it, and no permission on file. Own evidence well above its bar counts at once, otherwise it must stand at two
+looks: who is drawn into a group by chance is mostly gone at the next. Once reached the verdict stays, with the moment
+as `first_flagged_at`; every evaluation sees only exchanges before its moment, so nothing later can have influenced it.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from revenuer.settings import Decision
 
 FLAGGED = 20.0
 """Added to the score of a flagged account, so that scores order as verdicts do."""
+STRONG = 1.0
+"""Own log odds above the bar with which one look suffices."""
 MERGE = 0.5
 """Two accepted groups are one campaign when they share this part of the smaller one's accounts."""
 
@@ -53,6 +56,8 @@ class Decider:
         self.accounts: dict[int, AccountState] = {}
         self.campaigns: list[CampaignState] = []
         self._made = 0
+        self._stood: dict[int, float] = {}
+        """Moment at which each account first had evidence of its own in an accepted group."""
 
     def step(self, moment: float, assessed: list[Assessed], permitted: list[Assessed]) -> None:
         """Take in one evaluation.
@@ -88,12 +93,21 @@ class Decider:
         if now is None:
             return
         stands = (now.own >= self._evidence.member_bar) & (now.size >= self._settings.smallest_own)
-        if not stands.any():
+        if stands.sum() < self._settings.smallest_accounts:
             return
-        campaign = self._campaign_of(moment, group, set(now.accounts.tolist()))
+        accounts, evidence = now.accounts[stands].tolist(), now.own[stands].tolist()
+        before = {account for account in accounts if self._stood.setdefault(account, moment) < moment}
+        ready = [
+            (account, own)
+            for account, own in zip(accounts, evidence, strict=True)
+            if account in before or own >= self._evidence.member_bar + STRONG
+        ]
+        if not ready:
+            return
+        campaign = self._campaign_of(moment, group, set(accounts))
         campaign.groups.add(group.number)
         campaign.best = max(campaign.best, group.best)
-        for account, own in zip(now.accounts[stands].tolist(), now.own[stands].tolist(), strict=True):
+        for account, own in ready:
             state = self.accounts[account]
             state.score = max(state.score, account_score(now.score, own) + FLAGGED)
             if state.verdict is not Verdict.HARVESTING:
