@@ -336,8 +336,8 @@ def fitted(
         member_error=round(error, 4),
         calibration=tuple(sorted(round(score, 4) for score, _, _ in peaks)),
         calibrated_on=(
-            f"{len(peaks)} benign groups, each scored by trees that saw neither its range nor, "
-            + ("its prompt sources" if fold == "all" else "other ranges' labels of it")
+            f"{len(peaks)} benign groups, each scored by trees fitted on other ranges"
+            + (", whose prompt sources it shares in part" if fold == "all" else "")
         ),
         link_bayes=links,
     )

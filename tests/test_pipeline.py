@@ -26,7 +26,7 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(log: Path, out: Path, bar: float = -1.0, telling: Telling | None = None) -> ScanReport:
-    settings = Settings(key_file=str(log / "key"), decision=Decision(false_campaigns=0.05))
+    settings = Settings(key_file=str(log / "key"), decision=Decision(false_campaigns=0.05, fewest_groups=1))
     model = simple_model(member_bar=bar)
     return scan([log / "log.jsonl"], log / "accounts.jsonl", out, settings, model=model, telling=telling)
 

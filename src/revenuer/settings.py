@@ -59,10 +59,13 @@ class Decision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     false_discovery: Share = 0.1
     """Share of accepted groups that may be benign, in expectation (e-BH)."""
     false_campaigns: Positive = 1.0
-    """Number of accepted groups that may be benign, in expectation over a whole log; the laxer of the two applies."""
+    """Number of accepted groups that may be benign, in expectation at one look; the laxer of the two applies. Over a
+    log's life see `harvest.evidence.Evidence.accepted`: about twice as many for 350 groups."""
+    fewest_groups: Annotated[int, msgspec.Meta(ge=1)] = 100
+    """A log with fewer groups is judged as if it had so many, so that a young or small log has no lax bar."""
     smallest_accounts: Annotated[int, msgspec.Meta(ge=2)] = 3
     smallest_exchanges: Annotated[int, msgspec.Meta(ge=2)] = 30
-    smallest_own: int = 3
+    smallest_own: Annotated[int, msgspec.Meta(ge=1)] = 3
     """Exchanges of its own that an account needs in a group before it can be flagged."""
     watch: Share = 0.05
     """Chance at which a benign group may ever come to be watched."""

@@ -21,7 +21,10 @@ from revenuer.harvest.model import Model
 from revenuer.records import Account, Exchange, Verdict
 from revenuer.settings import Decision, Evaluation, Settings
 
-GRID = Settings(evaluation=Evaluation(early=(12.0, 24.0, 30.0), every=12.0), decision=Decision(false_campaigns=0.05))
+GRID = Settings(
+    evaluation=Evaluation(early=(12.0, 24.0, 30.0), every=12.0),
+    decision=Decision(false_campaigns=0.05, fewest_groups=1),
+)
 
 
 @cache

@@ -20,7 +20,8 @@ STRONG, FAIR, WEAK = 10.0, 6.0, -3.0
 
 def decider(**settings: Any) -> Decider:
     return Decider(
-        Evidence(simple_model()), Decision(**{"false_campaigns": 0.002, "false_discovery": 1e-4, **settings})
+        Evidence(simple_model()),
+        Decision(**{"false_campaigns": 0.002, "false_discovery": 1e-4, "fewest_groups": 1, **settings}),
     )
 
 

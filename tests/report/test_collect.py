@@ -28,7 +28,9 @@ def small() -> World:
 def found(permitted: Sequence[str] = ()) -> Replay:
     log = small()
     mask = np.isin(np.array(log.events.accounts), np.array(permitted, dtype=str))
-    return replay(log.events, log.books, mask, Settings(decision=Decision(false_campaigns=0.05)), simple_model())
+    return replay(
+        log.events, log.books, mask, Settings(decision=Decision(false_campaigns=0.05, fewest_groups=1)), simple_model()
+    )
 
 
 def report(finished: Replay, accounts: Mapping[str, Account] | None = None) -> ScanReport:

@@ -67,7 +67,8 @@ class Decider:
                 accounts' share of each group only.
         """
         present = self._evidence.update(assessed)
-        accepted = self._evidence.accepted(self._settings.false_discovery, self._settings.false_campaigns)
+        bounds = self._settings
+        accepted = self._evidence.accepted(bounds.false_discovery, bounds.false_campaigns, bounds.fewest_groups)
         for group in present:
             if group.now is None:
                 continue

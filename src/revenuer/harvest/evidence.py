@@ -80,17 +80,21 @@ class Evidence:
         smaller = min(len(accounts), len(self.groups[best[0]].accounts))
         return best[0] if best[1] >= CONTINUES * smaller else None
 
-    def accepted(self, false_discovery: float, false_campaigns: float) -> set[int]:
+    def accepted(self, false_discovery: float, false_campaigns: float, fewest: int = 1) -> set[int]:
         """Numbers of the groups that count now: accepted by `e_bh`, and as they are now strong enough for it.
+
+        The bounds hold for one look. Verdicts are kept while the number m of groups grows, so over a log's life the
+        expected number of false groups is at most `false_campaigns` times the sum over groups of 1 / max(m, fewest)
+        at each one's first look: about 1 + log(m / fewest) at the end. `fewest` keeps a young log from a lax bar.
 
         A group's accounts change. What it once was accepted for is no ground against those who came later, so its
         present score must pass the bar by itself.
         """
         values = np.array([group.e_value for group in self.groups])
-        passed = e_bh(values, false_discovery, false_campaigns)
+        passed = e_bh(values, false_discovery, false_campaigns, fewest)
         if not passed:
             return passed
-        bar = len(values) / max(false_discovery * len(passed), false_campaigns)
+        bar = max(len(values), fewest) / max(false_discovery * len(passed), false_campaigns)
         return {
             number
             for number in passed
@@ -98,8 +102,8 @@ class Evidence:
         }
 
 
-def e_bh(e_values: npt.NDArray[np.float64], rate: float, number: float = 0.0) -> set[int]:
-    """Indices of the k largest e-values, k the most with e_(k) >= m / max(rate k, number).
+def e_bh(e_values: npt.NDArray[np.float64], rate: float, number: float = 0.0, fewest: int = 1) -> set[int]:
+    """Indices of the k largest e-values, k the most with e_(k) >= m / max(rate k, number), m at least `fewest`.
 
     With `number` 0 this is e-BH: the expected share of false ones among the k is at most `rate`. Otherwise the expected
     *number* of false ones may also be up to `number`, which lets a lone campaign in a large log be found; both bounds
@@ -110,5 +114,5 @@ def e_bh(e_values: npt.NDArray[np.float64], rate: float, number: float = 0.0) ->
         return set()
     order = np.argsort(-e_values, kind="stable")
     allowed = np.maximum(rate * np.arange(1, m + 1), number)
-    passed = np.flatnonzero(e_values[order] * allowed >= m)
+    passed = np.flatnonzero(e_values[order] * allowed >= max(m, fewest))
     return set(order[: passed[-1] + 1].tolist()) if len(passed) else set()

@@ -1,7 +1,7 @@
 """The result files of a scan: `accounts.jsonl` and `campaigns.jsonl`.
 
-One JSON object a line, with exactly the fields of `records.AccountResult` and `records.CampaignResult`; a reason has
-`signal`, `value` and `text`, and `exchanges` only where exchanges are named.
+One JSON object a line, with exactly the fields of `records.AccountResult` and `records.CampaignResult`. A reason has
+`signal`, `value` and `text`, no more; the exchanges behind it are named at the end of its text.
 """
 
 from __future__ import annotations
@@ -9,11 +9,14 @@ from __future__ import annotations
 import math
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
-from revenuer.records import Reason, ScanReport
+from revenuer.records import AccountResult, CampaignResult, Reason, ScanReport
 from revenuer.report.files import replacing
+
+Row = TypeVar("Row", AccountResult, CampaignResult)
 
 
 def write_results(report: ScanReport, out: Path) -> None:
@@ -41,9 +44,20 @@ def write_results(report: ScanReport, out: Path) -> None:
         into_campaigns = files.enter_context(replacing(out / "campaigns.jsonl"))
         into_accounts = files.enter_context(replacing(out / "accounts.jsonl"))
         for account in accounts:
-            into_accounts.write(encoder.encode(account) + b"\n")
+            into_accounts.write(encoder.encode(_spelled(account)) + b"\n")
         for campaign in campaigns:
-            into_campaigns.write(encoder.encode(campaign) + b"\n")
+            into_campaigns.write(encoder.encode(_spelled(campaign)) + b"\n")
+
+
+def _spelled(row: Row) -> Row:
+    """The same row with the exchanges of each reason named in its text."""
+    reasons = tuple(
+        Reason(signal=r.signal, value=r.value, text=f"{r.text}; for example {', '.join(r.exchanges)}")
+        if r.exchanges
+        else r
+        for r in row.reasons
+    )
+    return msgspec.structs.replace(row, reasons=reasons)
 
 
 def _check_finite(
