@@ -3,8 +3,9 @@
 Corpora are labelled ranges of both generators on both folds of the prompt sources. The shipped trees are fitted on
 all of them; the calibration scores come from trees fitted on the other fold, so no benign group is scored by a model
 that saw its range. (The halves of the second generator are not the folds of the first, so with both generators some
-sources stand on both sides; with `--fold` only the first is used and none do.) Two passes: the first finds the priors of the exchangeability signals, the second replays every
-corpus over its evaluation grid with them and keeps every assessed group with its label.
+sources stand on both sides; with `--fold` only the first is used and none do.) Two passes: the first finds the priors
+of the exchangeability signals, the second replays every corpus over its evaluation grid with them and keeps every
+assessed group with its label.
 """
 
 from __future__ import annotations
