@@ -73,10 +73,14 @@ def collect(
         results = tuple(_account(code, name, events, known, found, model) for code, name in enumerate(events.accounts))
         scene = Scene.at(events, found.text, books.payment, found.last_count)
         links = LinkBook(scene, books, model.data.link_bayes, SMALLEST_STRAND)
+        # A group of accounts that are all another campaign's already is told there.
+        states = sorted((c for c in found.decider.campaigns if c.flagged), key=lambda c: (-c.best, c.name))
+        # One pass over the logs spells the prompts of all campaigns' templates.
+        prompts = [_template_rows(_strongest(state, found), _codes(state), events) for state in states]
+        spelled = texts(sorted({row for rows in prompts for row in rows})) if any(prompts) else {}
         campaigns = tuple(
-            _campaign(state, events, books, known, found, model, results, links, texts)
-            for state in sorted(found.decider.campaigns, key=lambda c: (-c.best, c.name))
-            if state.flagged  # a group of accounts that are all another campaign's already is told there
+            _campaign(state, events, books, known, found, model, results, links, _template(rows, events, spelled))
+            for state, rows in zip(states, prompts, strict=True)
         )
         first, last = float(events.ts[0]), float(events.ts[-1])
     verdicts = {verdict.value: sum(result.verdict is verdict for result in results) for verdict in Verdict}
@@ -186,12 +190,11 @@ def _campaign(
     model: Model,
     results: tuple[AccountResult, ...],
     links: LinkBook,
-    texts: Texts,
+    template: tuple[TemplatePart, ...],
 ) -> CampaignDetail:
-    groups = [found.evidence.groups[number] for number in sorted(state.groups)]
-    codes = np.array(sorted(state.flagged), np.int64)
-    rows = _rows(groups, codes, events)
-    strongest = max(groups, key=lambda group: group.best)
+    codes = _codes(state)
+    rows = _rows(_groups(state, found), codes, events)
+    strongest = _strongest(state, found)
     reasons = tuple(group_reasons(strongest.peak, model)[:MAIN_REASONS])
     names = tuple(sorted(events.accounts[code] for code in codes.tolist()))
     result = CampaignResult(
@@ -210,13 +213,25 @@ def _campaign(
         result=result,
         members=tuple(_member(code, events, known, results[code], rows) for code in codes.tolist()),
         edges=links.among(codes),
-        template=_template(strongest, codes, events, texts),
+        template=template,
         timeline=buckets,
         bucket_seconds=seconds,
         intents=tuple((Intent(int(i)).name.lower().replace("_", " "), round(float(intents[i]), 4)) for i in order),
         false_alarm_bound=min(1.0, 1 / strongest.e_value),
         doubts=_doubts(strongest, codes, books, model, len(rows)),
     )
+
+
+def _groups(state: CampaignState, found: Replay) -> list[Tracked]:
+    return [found.evidence.groups[number] for number in sorted(state.groups)]
+
+
+def _strongest(state: CampaignState, found: Replay) -> Tracked:
+    return max(_groups(state, found), key=lambda group: group.best)
+
+
+def _codes(state: CampaignState) -> I64:
+    return np.array(sorted(state.flagged), np.int64)
 
 
 def _rows(groups: Sequence[Tracked], codes: I64, events: Events) -> I64:
@@ -269,13 +284,13 @@ def _timeline(events: Events, rows: I64) -> tuple[float, tuple[TimelineBucket, .
     )
 
 
-def _template(group: Tracked, codes: I64, events: Events, texts: Texts) -> tuple[TemplatePart, ...]:
-    """The commonest recurring text of the group's strongest state."""
+def _template_rows(group: Tracked, codes: I64, events: Events) -> list[int]:
+    """Exchanges that hold the commonest recurring text of the group's strongest state, a few of every account."""
     rows = group.peak.rows[np.isin(events.account[group.peak.rows], codes)]
     chunks = events.chunks[rows]
     row, column = np.nonzero(chunks)
     if not len(row):
-        return ()
+        return []
     _, code, times = np.unique(chunks[row, column], return_inverse=True, return_counts=True)
     holding = rows[np.unique(row[code == times.argmax()])]
     # A few prompts of every account, so that no single account's text decides what is fixed.
@@ -283,9 +298,12 @@ def _template(group: Tracked, codes: I64, events: Events, texts: Texts) -> tuple
     rank = np.zeros(len(holding), np.int64)
     for account in np.unique(owner):
         rank[owner == account] = np.arange((owner == account).sum())
-    chosen = np.sort(holding[np.lexsort((holding, rank))][:TEMPLATE_PROMPTS])
-    spelled = texts(chosen.tolist())
-    return template_of([(events.accounts[events.account[r]], spelled[r]) for r in chosen.tolist() if r in spelled])
+    chosen: list[int] = np.sort(holding[np.lexsort((holding, rank))][:TEMPLATE_PROMPTS]).tolist()
+    return chosen
+
+
+def _template(rows: Sequence[int], events: Events, spelled: Mapping[int, str]) -> tuple[TemplatePart, ...]:
+    return template_of([(events.accounts[events.account[r]], spelled[r]) for r in rows if r in spelled])
 
 
 def _doubts(group: Tracked, codes: I64, books: Books, model: Model, exchanges: int) -> tuple[str, ...]:
