@@ -12,7 +12,6 @@ from tests.harvest.made import ACCOUNTS, MOST, books, codes, made
 from tests.worlds import DAY, START
 
 from revenuer.harvest.signals_identity import (
-    RARE_NETWORK,
     one_network,
     one_payment,
     one_setting,
@@ -21,6 +20,7 @@ from revenuer.harvest.signals_identity import (
     signup_burst,
     young_accounts,
 )
+from revenuer.link.infrastructure import RARE
 
 Rows = list[tuple[int, int]]
 held = st.lists(st.integers(-1, 2), min_size=ACCOUNTS, max_size=ACCOUNTS)
@@ -34,7 +34,7 @@ def test_one_network_is_the_mean_share_from_networks_that_others_use(rows: Rows)
     assert one_network(made(account, network=network)) == pytest.approx(np.mean(shares))
 
 
-@pytest.mark.parametrize(("users", "counts"), [(RARE_NETWORK, True), (RARE_NETWORK + 1, False)])
+@pytest.mark.parametrize(("users", "counts"), [(RARE, True), (RARE + 1, False)])
 def test_a_network_of_many_identifies_nobody(users: int, counts: bool) -> None:
     group = made(range(users), of=books((-1,) * users, (-1,) * users, (np.nan,) * users), network=[0] * users)
     assert one_network(group) == float(counts)

@@ -12,9 +12,9 @@ import numpy as np
 
 from revenuer.harvest.exchangeable import GRID
 from revenuer.harvest.group import Group
-from revenuer.harvest.signals_content import CONTENT_DIMENSION, fixed_share
-from revenuer.harvest.signals_identity import RARE_NETWORK
-from revenuer.profile.events import F64, I32, I64
+from revenuer.harvest.signals_content import CONTENT_DIMENSION, distinct_share, fixed_share
+from revenuer.harvest.signals_identity import agreement, rare_network_share
+from revenuer.profile.events import F64
 
 MEMBER_FEATURES = (
     "own_fit",
@@ -54,8 +54,6 @@ def measure_members(group: Group, fit: F64, hours: tuple[F64, F64], days: tuple[
     ts = events.ts[rows]
     angle = ts % 86_400 / 86_400 * 2 * np.pi
     circle = np.stack([np.sin(angle), np.cos(angle)], axis=1)
-    text = np.unique(events.text[rows], return_inverse=True)[1].astype(np.int64)
-    distinct = np.bincount(np.unique(text << 32 | group.owner) & 0xFFFFFFFF, minlength=len(group.accounts))
     first = np.full(len(group.accounts), np.inf)
     np.minimum.at(first, group.owner, ts)
     age = np.maximum((first - books.created[group.accounts]) / 86_400, 0)
@@ -68,37 +66,16 @@ def measure_members(group: Group, fit: F64, hours: tuple[F64, F64], days: tuple[
             _against_rest(group, (ts / 86_400)[:, None], 1.0, *days),
             np.log(group.size),
             group.size / group.population.account_exchanges[group.accounts],
-            _agreement(group, events.params),
-            _agreement(group, events.agent),
-            _network(group, events.network, group.population.network_accounts),
+            agreement(group, events.params),
+            agreement(group, events.agent),
+            rare_network_share(group),
             (paid.sum(axis=1) > 1).astype(np.float64),
-            distinct / group.size,
+            distinct_share(group),
             np.bincount(group.owner, fixed_share(group), len(group.accounts)) / group.size,
             np.where(np.isfinite(age), -np.log1p(age), -4.0),
         ],
         axis=1,
     )
-
-
-def _agreement(group: Group, code: I32) -> F64:
-    """For each account, the chance that one of its exchanges and one of another member's have the same code."""
-    k = len(group.accounts)
-    local = np.unique(code[group.rows], return_inverse=True)[1].astype(np.int64)
-    width = int(local.max()) + 1
-    share = np.bincount(group.owner * width + local, minlength=k * width).reshape(k, width) / group.size[:, None]
-    rest = (share.sum(axis=0)[None, :] - share) / max(k - 1, 1)
-    out: F64 = (share * rest).sum(axis=1)
-    return out
-
-
-def _network(group: Group, code: I32, spread: I64) -> F64:
-    """For each account, the share of its exchanges from a rare network that another member uses too."""
-    own = code[group.rows]
-    usable = (own >= 0) & (spread[np.maximum(own, 0)] <= RARE_NETWORK)
-    pairs = np.unique(own[usable].astype(np.int64) << 32 | group.owner[usable])
-    holders = np.bincount(pairs >> 32, minlength=len(spread))
-    shared = usable & (holders[np.maximum(own, 0)] > 1)
-    return np.bincount(group.owner, shared, len(group.accounts)) / group.size
 
 
 def _against_rest(group: Group, value: F64, dimension: float, one: F64, many: F64) -> F64:

@@ -2,9 +2,8 @@
 
 Score. Small decision trees, added up (Friedman 2001), each constrained to rise in every signal: more of a signal never
 lowers a score. Trees, because who and what multiply: one operator behind accounts (an agency) and a sweep of a pool
-(an evaluation) are each innocent, and only together are they not; a weighted sum cannot say that and found half as
-much on unseen sources (docs/decisions/0005). Fitted on labelled ranges with whole prompt sources left out
-(`bench/fit.py`), shipped as `model.json`, which says on what.
+(an evaluation) are each innocent, and only together are they not; a weighted sum cannot say that and found less
+(docs/decisions/0005). Fitted on labelled ranges (`bench/fit.py`), shipped as `model.json`, which says on what.
 
 Evidence. Calibration keeps, for every benign group of ranges the scoring model has not seen, the *highest score it ever
 reached*. A group whose running maximum is s has the e-value (n + 1) exp(s) / (sum_i exp(s_i) + exp(s)). If the group

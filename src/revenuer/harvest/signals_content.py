@@ -76,11 +76,14 @@ def distinct_within(group: Group) -> float:
     of each prompt. False positives: translation and back-fill jobs, which also never ask twice. Evasion costs: repeats:
     queries without new answers.
     """
-    text = group.events.text[group.rows]
-    _, code = np.unique(text, return_inverse=True)
+    return float(distinct_share(group).mean())
+
+
+def distinct_share(group: Group) -> F64:
+    """For each account (k,), its distinct texts over its exchanges."""
+    _, code = np.unique(group.events.text[group.rows], return_inverse=True)
     pairs = np.unique(code.astype(np.int64) << 32 | group.owner)
-    per_account = np.bincount(pairs & 0xFFFFFFFF, minlength=len(group.accounts))
-    return float((per_account / group.size).mean())
+    return np.bincount(pairs & 0xFFFFFFFF, minlength=len(group.accounts)) / group.size
 
 
 def near_distinct(group: Group) -> float:

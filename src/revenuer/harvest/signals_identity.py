@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from revenuer.profile.events import I32, I64
+from revenuer.link.infrastructure import RARE
+from revenuer.profile.events import F64, I32, I64
 
 if TYPE_CHECKING:
     from revenuer.harvest.group import Group
-
-RARE_NETWORK = 15
-"""A network or client stack seen with more accounts than this identifies nobody (DESIGN 4.8)."""
 
 
 def one_network(group: Group) -> float:
@@ -21,7 +19,7 @@ def one_network(group: Group) -> float:
     Detects: accounts run from few machines. Misses: a residential address for every account. False positives: small
     offices, families, classrooms of up to fifteen. Evasion costs: an address for every account, paid by traffic.
     """
-    return _shared(group, group.events.network, group.population.network_accounts, RARE_NETWORK)
+    return float(rare_network_share(group).mean())
 
 
 def one_stack(group: Group) -> float:
@@ -40,7 +38,7 @@ def one_setting(group: Group) -> float:
     Detects: one program with one configuration. Misses: parameters drawn for every account. False positives: everybody
     who leaves the defaults. Evasion costs: next to nothing: it counts only together with others.
     """
-    return _agreement(group, group.events.params)
+    return float(agreement(group, group.events.params).mean())
 
 
 def one_payment(group: Group) -> float:
@@ -100,25 +98,25 @@ def young_accounts(group: Group) -> float:
     return float(-np.log(max(float(np.median(age)), 0.0) + 1)) if len(age) else -4.0
 
 
-def _shared(group: Group, code: I32, spread: I64, most: int) -> float:
-    code = code[group.rows]
-    usable = (code >= 0) & (spread[np.maximum(code, 0)] <= most)
+def rare_network_share(group: Group) -> F64:
+    """For each account (k,), the share of its exchanges from a rare network that another member uses too."""
+    code, spread = group.events.network[group.rows], group.population.network_accounts
+    usable = (code >= 0) & (spread[np.maximum(code, 0)] <= RARE)
     pairs = np.unique(code[usable].astype(np.int64) << 32 | group.owner[usable])
     holders = np.bincount(pairs >> 32, minlength=len(spread))
     shared = usable & (holders[np.maximum(code, 0)] > 1)
-    return float((np.bincount(group.owner, shared, len(group.accounts)) / group.size).mean())
+    return np.bincount(group.owner, shared, len(group.accounts)) / group.size
 
 
-def _agreement(group: Group, code: I32) -> float:
-    """Chance that two exchanges of two different accounts of the group have the same code."""
+def agreement(group: Group, code: I32) -> F64:
+    """For each account (k,), the chance that one of its exchanges and one of another member's have the same code."""
     k = len(group.accounts)
-    if k < 2:
-        return 0.0
     _, local = np.unique(code[group.rows], return_inverse=True)
-    table = np.bincount(group.owner * (int(local.max()) + 1) + local, minlength=k * (int(local.max()) + 1))
-    share = table.reshape(k, -1) / group.size[:, None]
-    total = share.sum(axis=0)
-    return float(((total**2).sum() - (share**2).sum()) / (k * (k - 1)))
+    width = int(local.max()) + 1
+    share = np.bincount(group.owner * width + local, minlength=k * width).reshape(k, width) / group.size[:, None]
+    others = (share.sum(axis=0)[None, :] - share) / max(k - 1, 1)
+    chance: F64 = (share * others).sum(axis=1)
+    return chance
 
 
 def _concentration(group: Group, code: I32, spread: I64) -> float:
