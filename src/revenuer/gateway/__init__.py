@@ -1,0 +1,1 @@
+"""The request path: admit, forward, stream back, record."""
