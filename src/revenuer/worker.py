@@ -47,10 +47,10 @@ Publish = Callable[[Sequence[AccountResult]], None]
 class Judge:
     """Verdicts that go on as exchanges come in: each look adds to the evidence of the looks before.
 
-    Accounts keep their number over looks, although exchanges may arrive late and old ones are dropped. Weak evidence has
-    to stand at two moments of the grid on which the thresholds were calibrated (`settings.Evaluation`), however often
-    one looks in between: what is there twice within a minute is there once. Strong evidence counts at once. More looks
-    than the calibration had give a benign group more chances to score high; by how much was not measured.
+    Accounts keep their number over looks, although exchanges may arrive late and old ones are dropped. Weak evidence
+    has to stand at two moments of the grid on which the thresholds were calibrated (`settings.Evaluation`), however
+    often one looks in between: what is there twice within a minute is there once. Strong evidence counts at once. More
+    looks than the calibration had give a benign group more chances to score high; by how much was not measured.
     """
 
     def __init__(self, settings: Settings, model: Model) -> None:
