@@ -23,6 +23,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("report",),
     ("pipeline",),
     ("worker", "console"),
+    ("up",),
     ("cli", "__main__"),
 )
 """Left to right as the data flows. Stages in one group do not import each other, but for the two of the command."""
