@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Annotated
@@ -82,6 +85,37 @@ def scan(
     _print(report, out)
 
 
+@app.command()
+def worker(
+    data: Annotated[Path, typer.Option(help="The folder that it shares with the gateway.")] = Path("revenuer-data"),
+    accounts: Annotated[Path | None, typer.Option(help="The accounts file, read again at each look.")] = None,
+    settings: Annotated[Path | None, typer.Option(help="A TOML file of settings.")] = None,
+    keep_days: Annotated[float, typer.Option(min=0.1, help="Days for which fingerprints are kept.")] = 45.0,
+) -> None:
+    """Take what the gateway recorded into the store, judge it every minute, and publish the verdicts."""
+    from revenuer.settings import load_settings
+    from revenuer.up import DataFolder, until_told, work
+
+    with _told(), until_told() as stop:
+        work(DataFolder(data), accounts, load_settings(settings), keep_days, stop)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Messages of a process that runs for long, and its errors as one line with exit status 2."""
+    from revenuer.gateway.segment import SpoolError
+    from revenuer.ingest import IngestError
+    from revenuer.settings import SettingsError
+    from revenuer.store import StoreError
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    try:
+        yield
+    except (IngestError, StoreError, SettingsError, SpoolError) as error:
+        Console(stderr=True, highlight=False).print(f"revenuer: {escape(str(error))}", style="red", soft_wrap=True)
+        raise typer.Exit(2) from None
+
+
 def _interrupt(number: int, frame: FrameType | None) -> None:
     del number, frame
     raise KeyboardInterrupt
@@ -157,6 +191,39 @@ def _print(report: ScanReport, out: Path) -> None:
     else:
         console.print("No campaign was found.")
     console.print(f"Report: {escape(str(out / 'report.html'))}", soft_wrap=True)
+
+
+@app.command()
+def gateway(
+    upstream: Annotated[str | None, typer.Option(help="URL of the model server, instead of [[upstreams]].")] = None,
+    settings: Annotated[Path | None, typer.Option(help="A TOML file of settings.")] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes any.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Number of processes.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder for the spool and the secrets.")] = None,
+    key_env: Annotated[
+        str | None, typer.Option(help="With --upstream: variable that holds the provider's key.")
+    ] = None,
+) -> None:
+    """Stand in front of a model server (OpenAI's or Anthropic's API): admit, pass on, record."""
+    from revenuer.gateway.config import load_gateway_settings
+    from revenuer.gateway.server import run
+    from revenuer.gateway.spool import SpoolError
+    from revenuer.settings import SettingsError
+
+    errors = Console(stderr=True, highlight=False)
+    upstreams = None if upstream is None else [{"url": upstream, **({"key_env": key_env} if key_env else {})}]
+    folder = None if data is None else str(data)
+    try:
+        read = load_gateway_settings(settings, upstreams=upstreams, host=host, port=port, workers=workers, data=folder)
+        status = run(read, lambda url: typer.echo(f"revenuer gateway: listening on {url}"))
+    except (SettingsError, SpoolError) as error:
+        errors.print(f"revenuer: {escape(str(error))}", style="red", soft_wrap=True)
+        raise typer.Exit(2) from None
+    except OSError as error:
+        errors.print(f"revenuer: {escape(error.strerror or str(error))}", style="red", soft_wrap=True)
+        raise typer.Exit(2) from None
+    raise typer.Exit(status)
 
 
 def _range_app() -> typer.Typer:

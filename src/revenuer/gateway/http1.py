@@ -178,7 +178,7 @@ class Chunked:
 
 
 def request_fault(headers: list[tuple[bytes, bytes]]) -> str | None:
-    """What is wrong with a request's headers (names in lower case), in a sentence; None where nothing is."""
+    """What is wrong with how a request is framed (names in lower case), in a sentence; None where nothing is."""
     hosts = lengths = encodings = 0
     for name, value in headers:
         if name == b"host":
@@ -191,8 +191,6 @@ def request_fault(headers: list[tuple[bytes, bytes]]) -> str | None:
             encodings += 1
             if value.strip().lower() != b"chunked":
                 return "Of transfer encodings, only chunked is understood."
-        elif _NAME.fullmatch(name) is None:
-            return "A header's name is not valid."
     if hosts != 1:
         return "One Host header is wanted."
     if lengths > 1 or encodings > 1 or (lengths and encodings):

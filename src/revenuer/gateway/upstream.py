@@ -55,6 +55,7 @@ class Connection(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         transport.set_write_buffer_limits(_BUFFER)
+        self.deadline = self._pool.now() + self._pool.timeouts.upstream_idle
         self._pool.connections.add(self)
 
     def send(self, request: bytes, sink: Sink, to_head: bool) -> None:
@@ -236,6 +237,11 @@ class Pool:
             self.idle.append(connection)
         else:
             connection.abort()
+
+    def spare(self, connection: Connection) -> None:
+        """A fresh connection that nobody wants any more."""
+        self.keep.add(connection)
+        self.release(connection)
 
     def sweep(self, now: float) -> None:
         """Give up connections whose time is up."""
