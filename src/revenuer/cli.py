@@ -100,6 +100,28 @@ def worker(
         work(DataFolder(data), accounts, load_settings(settings), keep_days, stop)
 
 
+@app.command()
+def up(
+    upstream: Annotated[str | None, typer.Option(help="URL of the model server; without it, a demonstration.")] = None,
+    key_env: Annotated[str | None, typer.Option(help="With --upstream: variable with the provider's key.")] = None,
+    gateway_settings: Annotated[Path | None, typer.Option(help="A TOML file of settings of the gateway.")] = None,
+    accounts: Annotated[Path | None, typer.Option(help="The accounts file, read again at each look.")] = None,
+    settings: Annotated[Path | None, typer.Option(help="A TOML file of settings of the worker.")] = None,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8080,
+    data: Annotated[Path, typer.Option(help="Folder for all that is kept.")] = Path("revenuer-data"),
+    keep_days: Annotated[float, typer.Option(min=0.1, help="Days for which fingerprints are kept.")] = 45.0,
+) -> None:
+    """Run gateway and worker together on this machine, in front of a model server or of a demonstration."""
+    from revenuer.up import DataFolder, Wanted, until_told
+    from revenuer.up import up as run_all
+
+    wanted = Wanted(DataFolder(data), host, port, upstream, key_env, gateway_settings, accounts, settings, keep_days)
+    with _told(), until_told() as stop:
+        status = run_all(wanted, stop, typer.echo)
+    raise typer.Exit(status)
+
+
 @contextmanager
 def _told() -> Iterator[None]:
     """Messages of a process that runs for long, and its errors as one line with exit status 2."""

@@ -171,6 +171,61 @@ def work(
     serve(places, settings, load(), publish, keep_days, stop)
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """What `revenuer up` was asked for. Without `upstream` and `gateway_settings` there is a demonstration upstream."""
+
+    folder: DataFolder
+    host: str
+    port: int
+    upstream: str | None
+    key_env: str | None
+    gateway_settings: Path | None
+    accounts: Path | None
+    settings: Path | None
+    keep_days: float
+
+
+def up(wanted: Wanted, stop: Callable[[], bool], tell: Callable[[str], None]) -> int:
+    """Gateway and worker, and the demonstration upstream where there is no other, until `stop`; the exit status.
+
+    Raises SettingsError where the port is taken.
+    """
+    checked_port(wanted.host, wanted.port)
+    wanted.folder.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    data = str(wanted.folder.path)
+    gateway = ["gateway", "--data", data, "--host", wanted.host, "--port", str(wanted.port)]
+    worker = ["worker", "--data", data, "--keep-days", str(wanted.keep_days)]
+    demo: list[Child] = []
+    upstream = wanted.upstream
+    if upstream is None and wanted.gateway_settings is None:
+        port = free_port()
+        upstream = f"http://127.0.0.1:{port}"
+        demo = [Child("the demonstration upstream", demonstration(port), lambda: listening("127.0.0.1", port))]
+    for options, name, value in (
+        (gateway, "--upstream", upstream),
+        (gateway, "--key-env", wanted.key_env),
+        (gateway, "--settings", wanted.gateway_settings),
+        (worker, "--accounts", wanted.accounts),
+        (worker, "--settings", wanted.settings),
+    ):
+        options += [] if value is None else [name, str(value)]
+    # Stopped in this order too: the gateway finishes its answers, then the worker takes what it recorded.
+    children = [
+        Child("the gateway", revenuer(*gateway), lambda: listening(wanted.host, wanted.port)),
+        Child("the worker", revenuer(*worker)),
+        *demo,
+    ]
+
+    def ready() -> None:
+        tell(f"Ready: http://{wanted.host}:{wanted.port} in front of {upstream or wanted.gateway_settings}.")
+        if demo:
+            tell("No upstream was given, so a demonstration answers; it has no model. Give one with --upstream URL.")
+        tell(f"Verdicts: {wanted.folder.verdicts}. Stop with Ctrl-C.")
+
+    return keep_running(children, stop, ready)
+
+
 def revenuer(*arguments: str) -> list[str]:
     """The command line of another process of this program."""
     return [sys.executable, "-c", "from revenuer.cli import main; main()", *arguments]
