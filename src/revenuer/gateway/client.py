@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import httptools
 
@@ -74,7 +74,6 @@ class Client(asyncio.Protocol):
         self._waiting = 0
         self._upstream: Connection | None = None
         self._delay: asyncio.TimerHandle | None = None
-        self._transport: asyncio.Transport
         self._reset()
 
     def _reset(self) -> None:
@@ -96,9 +95,9 @@ class Client(asyncio.Protocol):
     # The transport's side.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        transport.set_write_buffer_limits(_HIGH_WATER)
+        # uvloop's transports are no subclasses.
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(_HIGH_WATER)
         peer = transport.get_extra_info("peername")
         self._ip = peer[0] if isinstance(peer, tuple) and peer else None
         server = self._server

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, cast
 from urllib.parse import urlsplit
 
 from revenuer.gateway.config import Timeouts, Upstream
@@ -52,9 +52,9 @@ class Connection(asyncio.Protocol):
         self._to_head = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        transport.set_write_buffer_limits(_BUFFER)
+        # uvloop's transports are no subclasses.
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(_BUFFER)
         self.deadline = self._pool.now() + self._pool.timeouts.upstream_idle
         self._pool.connections.add(self)
 
