@@ -37,7 +37,7 @@ class Truth(msgspec.Struct, frozen=True):
 class Recipe:
     """How a range is made. `generator` is `range` (the product's) or `second`; `fold` is a, b or all.
 
-    The halves of `second` cut the sources elsewhere than the folds of `range` do: its half a holds sources of fold b.
+    The halves of `second` hold the sources of the same folds of `range`, but for ShareGPT, which serves both halves.
     """
 
     generator: str

@@ -2,10 +2,10 @@
 
 Corpora are labelled ranges of both generators on both folds of the prompt sources. The shipped trees are fitted on
 all of them; the calibration scores come from trees fitted on the other fold, so no benign group is scored by a model
-that saw its range. (The halves of the second generator are not the folds of the first, so with both generators some
-sources stand on both sides; with `--fold` only the first is used and none do.) Two passes: the first finds the priors
-of the exchangeability signals, the second replays every corpus over its evaluation grid with them and keeps every
-assessed group with its label.
+that saw its range or its sources. (Two exceptions: the second generator deals ShareGPT's conversations to both halves
+and uses 174 Chinese seed tasks in both. With `--fold` only the first generator is used, and nothing is shared.) Two
+passes: the first finds the priors of the exchangeability signals, the second replays every corpus over its evaluation
+grid with them and keeps every assessed group with its label.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def variance_ratios(recipe: Recipe, prompts: Path, cache: Path) -> list[tuple[st
     out = []
     for part in (0.2, 0.5, 1.0):
         count = events.before(events.ts[0] + part * (events.ts[-1] - events.ts[0]))
-        population = Population.of(events, corpus.books, count)
+        population = Population.of(events, count)
         for candidate in candidates(Scene.at(events, text, corpus.books.payment, count)):
             group = Group.of(events, corpus.books, population, candidate.rows)
             label, _ = label_of(corpus, group.rows, group.accounts)
@@ -339,7 +339,7 @@ def fitted(
         calibration=tuple(sorted(round(score, 4) for score, _, _ in peaks)),
         calibrated_on=(
             f"{len(peaks)} benign groups, each scored by trees fitted on other ranges"
-            + (", whose prompt sources it shares in part" if fold == "all" else "")
+            + (" and, ShareGPT's conversations apart, on other prompt sources" if fold == "all" else "")
         ),
         link_bayes=links,
     )

@@ -15,9 +15,10 @@ import numpy as np
 Rng = np.random.Generator
 Turns = list[tuple[str, str]]  # role, content
 
-# Sources of half a; every other source is of half b. ShareGPT serves both.
-HALF_A = """oasst1_en_val alpaca_eval_instructions gsm8k_test_lm_eval mt_bench_vicuna_bench banking77 spider_text2sql
-ntrex_translation_batch gpt4llm_alpaca_template code_alpaca_2k metamath_bootstrap alpaca_generation chatdoctor_5k"""
+# Sources of half a, the same as fold a of the product's range; every other source is of half b. ShareGPT serves both.
+HALF_A = """alpaca_generation alpaca_instructions camel_task_generation chatdoctor_5k code_alpaca_2k
+openthoughts_r1_math alpaca_eval_instructions awesome_chatgpt_prompts humaneval_mbppplus instructionwild_user
+mmlu_test_lm_eval oasst1_en_val qmsum_meeting_queries sgd_user_turns spider_text2sql"""
 EXAMS = """gsm8k_test_lm_eval mmlu_test_lm_eval humaneval_mbppplus mt_bench_vicuna_bench zero_shot_cot_eval
 alpaca_eval_instructions"""
 # Phrase lists: one `name:` a list, `|` between phrases, `^` for an empty line.

@@ -102,7 +102,7 @@ class World:
 
     def group(self, *names: str) -> Group:
         """All exchanges of some operators as one suspect group."""
-        population = Population.of(self.events, self.books, len(self.events))
+        population = Population.of(self.events, len(self.events))
         return Group.of(self.events, self.books, population, self.rows(*names))
 
     def codes(self, name: str) -> set[int]:

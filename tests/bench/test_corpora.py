@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 from bench.corpora import Recipe, load, made
 from bench.fit import recipes_of
+from bench.second_words import HALF_A
 from tests.conftest import REPOSITORY
 
 from revenuer.lab.range import Fold, PromptPool
+from revenuer.lab.range.pool import FOLDS
 
 PROMPTS = REPOSITORY / "src" / "revenuer" / "data" / "prompts"
 OTHER = {"a": Fold.B, "b": Fold.A}
@@ -49,3 +51,7 @@ def test_a_corpus_is_aligned_with_its_truth_and_the_same_from_the_cache(tmp_path
     again = load(recipe("a"), PROMPTS, tmp_path)
     assert (again.campaign == corpus.campaign).all()
     assert (again.events.ts == corpus.events.ts).all()
+
+
+def test_both_generators_cut_the_sources_alike() -> None:
+    assert set(HALF_A.split()) == {name for name, fold in FOLDS.items() if fold is Fold.A}

@@ -176,7 +176,7 @@ def played(name: str) -> World:
 
 
 def part(found: World, rows: Any) -> Group:
-    return Group.of(found.events, found.books, Population.of(found.events, found.books, len(found.events)), rows)
+    return Group.of(found.events, found.books, Population.of(found.events, len(found.events)), rows)
 
 
 def innocents(name: str) -> Group:
@@ -250,7 +250,6 @@ def test_neither_names_nor_the_order_of_accounts_matter(signal: Signal | Exchang
         found.books,
         org=found.books.org[::-1],
         payment=found.books.payment[::-1],
-        domain=found.books.domain[::-1],
         created=found.books.created[::-1],
     )
     names = tuple(f"zz{code}" for code in range(last + 1))
@@ -271,8 +270,8 @@ def test_nothing_later_is_seen(signal: Signal | Exchangeability) -> None:
     cut = assembled(found.exchanges[:count], {name: row for name, row in found.accounts.items() if name in seen})
     rows = found.rows("harvest")
     rows = rows[rows < count]
-    early = Group.of(found.events, found.books, Population.of(found.events, found.books, count), rows)
-    fresh = Group.of(cut.events, cut.books, Population.of(cut.events, cut.books, count), rows)
+    early = Group.of(found.events, found.books, Population.of(found.events, count), rows)
+    fresh = Group.of(cut.events, cut.books, Population.of(cut.events, count), rows)
     assert value(signal, early) == value(signal, fresh)
 
 

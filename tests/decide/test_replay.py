@@ -155,7 +155,7 @@ def test_books_are_codes_of_what_is_known() -> None:
     events = events_of(exchanges)
     names = events.accounts
     known = {
-        names[0]: Account(account=names[0], org="o", payment="p", email_domain="d", created_at=5.0),
+        names[0]: Account(account=names[0], org="o", payment="p", created_at=5.0),
         names[1]: Account(account=names[1], org="o", payment="q"),
         "never seen": Account(account="never seen", org="o"),
     }
@@ -163,7 +163,6 @@ def test_books_are_codes_of_what_is_known() -> None:
     assert books.org[0] == books.org[1] >= 0
     assert books.payment[0] != books.payment[1]
     assert (books.org[2:] == -1).all()
-    assert books.domain[1] == -1
     assert books.created[0] == 5.0
     assert np.isnan(books.created[1:]).all()
 

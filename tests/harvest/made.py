@@ -37,7 +37,6 @@ def books(
     return Books(
         org=np.array(org, np.int32),
         payment=np.array(payment, np.int32),
-        domain=np.full(len(org), -1, np.int32),
         created=np.array(created, np.float64),
     )
 
@@ -57,4 +56,4 @@ def made(account: Sequence[int], of: Books | None = None, rows: Sequence[int] | 
         **changed,
     )
     chosen = np.arange(len(account)) if rows is None else np.array(rows)
-    return Group.of(events, held, Population.of(events, held, len(events)), chosen.astype(np.int64))
+    return Group.of(events, held, Population.of(events, len(events)), chosen.astype(np.int64))

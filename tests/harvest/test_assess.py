@@ -28,7 +28,7 @@ def small() -> World:
 
 def assessed(rows: I64, model: Model | None = None, accounts: int = 3, exchanges: int = 30) -> Assessed | None:
     found = small()
-    population = Population.of(found.events, found.books, len(found.events))
+    population = Population.of(found.events, len(found.events))
     candidate = Candidate(Channel.TEMPLATE, rows)
     return assess(candidate, found.events, found.books, population, model or SHIPPED_PRIORS, accounts, exchanges)
 

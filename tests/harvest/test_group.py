@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import cache
 
 import numpy as np
@@ -19,7 +20,7 @@ def small() -> World:
 def test_a_group_knows_whose_exchanges_it_holds() -> None:
     found = small()
     rows = found.rows("harvest")[::3]
-    group = Group.of(found.events, found.books, Population.of(found.events, found.books, len(found.events)), rows)
+    group = Group.of(found.events, found.books, Population.of(found.events, len(found.events)), rows)
     assert group.accounts[group.owner].tolist() == found.events.account[rows].tolist()
     assert set(group.accounts.tolist()) <= found.codes("harvest")
     assert group.size.sum() == len(rows)
@@ -38,9 +39,9 @@ def test_sums_are_per_account() -> None:
 @pytest.mark.parametrize("share", [0.2, 0.6, 1.0])
 def test_the_population_is_what_was_seen_by_then(share: float) -> None:
     found = small()
-    events, books = found.events, found.books
+    events = found.events
     count = int(share * len(events))
-    population = Population.of(events, books, count)
+    population = Population.of(events, count)
     seen = range(count)
     assert population.account_exchanges.tolist() == [
         sum(events.account[row] == code for row in seen) for code in range(len(events.accounts))
@@ -53,16 +54,16 @@ def test_the_population_is_what_was_seen_by_then(share: float) -> None:
         assert spread.tolist() == [
             len({events.account[row] for row in seen if code[row] == value}) for value in range(len(spread))
         ]
-    held = [books.payment[code] for code in {int(events.account[row]) for row in seen}]
-    assert population.payment_accounts.tolist() == [held.count(p) for p in range(len(population.payment_accounts))]
+    pairs = Counter(int(events.account[row]) << 32 | int(events.agent[row]) + 1 for row in seen)
+    assert dict(zip(population.stacks.tolist(), population.stack_exchanges.tolist(), strict=True)) == pairs
 
 
 def test_nothing_later_moves_the_population() -> None:
     found = small()
     count = len(found.events) // 2
     cut = assembled(found.exchanges[:count], found.accounts)
-    early = Population.of(found.events, found.books, count)
-    fresh = Population.of(cut.events, cut.books, count)
+    early = Population.of(found.events, count)
+    fresh = Population.of(cut.events, count)
     assert early.active == fresh.active
     assert early.account_exchanges[: len(cut.events.accounts)].tolist() == fresh.account_exchanges.tolist()
     assert not early.account_exchanges[len(cut.events.accounts) :].any()
@@ -72,7 +73,7 @@ def test_nothing_later_moves_the_population() -> None:
 
 def test_topics_are_measured_in_standard_deviations_between_accounts() -> None:
     found = world(customers(150, 6))
-    population = Population.of(found.events, found.books, len(found.events))
+    population = Population.of(found.events, len(found.events))
     unit = found.events.embedding.astype(np.float64) / 254
     means = np.array([unit[found.events.account == code].mean(axis=0) for code in range(150)])
     standard = (means - population.topic_mean) @ population.topic_scale
@@ -83,6 +84,6 @@ def test_topics_are_measured_in_standard_deviations_between_accounts() -> None:
 
 def test_a_population_too_small_to_tell_has_plain_scales() -> None:
     found = world(customers(2, 6))
-    population = Population.of(found.events, found.books, len(found.events))
+    population = Population.of(found.events, len(found.events))
     assert not population.topic_mean.any()
     np.testing.assert_array_equal(population.topic_scale, np.eye(64))

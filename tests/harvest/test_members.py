@@ -30,6 +30,7 @@ STRANGER = Operator(
     agent=lambda *_: "browser/9",
     books=lambda *_: {"created_at": START - 800 * DAY, "payment": "its own"},
     params=lambda *_: Params(temperature=0.0),
+    answer=lambda _, rng: int(rng.integers(4, 20)),
 )
 
 
@@ -42,13 +43,13 @@ def group(found: World | None = None) -> Group:
     """The harvest with the stranger's first few exchanges."""
     seen = found or mixed()
     rows = np.union1d(seen.rows("harvest"), seen.rows("stranger")[:16])
-    return Group.of(seen.events, seen.books, Population.of(seen.events, seen.books, len(seen.events)), rows)
+    return Group.of(seen.events, seen.books, Population.of(seen.events, len(seen.events)), rows)
 
 
 def measured(of: Group) -> npt.NDArray[np.float64]:
     model = load()
     fit = fit_of_members(of, *model.priors("same_content"))
-    return measure_members(of, fit, model.priors("same_hours"), model.priors("same_days"))
+    return measure_members(of, fit, *(model.priors(f"same_{name}") for name in ("hours", "days", "length")))
 
 
 def is_stranger(of: Group) -> npt.NDArray[np.bool_]:
@@ -75,19 +76,21 @@ def test_every_fact_stays_in_its_range() -> None:
         for name, value in found.items():
             assert value.shape == (len(of.accounts),)
             assert np.isfinite(value).all(), name
-        for name in ("share", "setting", "stack", "network", "payment", "distinct", "template"):
+        for name in ("share", "setting", "stack", "network", "payment", "distinct", "template", "stack_share"):
             assert (found[f"own_{name}"] >= 0).all(), name
             assert (found[f"own_{name}"] <= 1 + 1e-9).all(), name
         assert (found["own_exchanges"] >= 0).all()
         assert (found["own_youth"] <= 0).all()
+        assert (found["own_signup"] >= 0).all()
 
 
 def test_a_lone_account_has_nobody_to_be_compared_with() -> None:
     alone = mixed().group("stranger")
     found = dict(zip(MEMBER_FEATURES, measured(alone)[0].tolist(), strict=True))
-    assert [found[f"own_{name}"] for name in ("fit", "hours", "days", "setting", "stack", "network", "payment")] == [
-        0
-    ] * 7
+    assert [
+        found[f"own_{name}"]
+        for name in ("fit", "hours", "days", "setting", "stack", "network", "payment", "signup", "pace")
+    ] == [0] * 9
 
 
 def test_order_of_accounts_does_not_matter() -> None:
@@ -98,7 +101,6 @@ def test_order_of_accounts_does_not_matter() -> None:
         forwards.books,
         org=forwards.books.org[::-1],
         payment=forwards.books.payment[::-1],
-        domain=forwards.books.domain[::-1],
         created=forwards.books.created[::-1],
     )
     turned = replace(forwards, events=events, books=books)
@@ -107,7 +109,7 @@ def test_order_of_accounts_does_not_matter() -> None:
 
 def test_fewer_exchanges_say_less() -> None:
     seen = mixed()
-    population = Population.of(seen.events, seen.books, len(seen.events))
+    population = Population.of(seen.events, len(seen.events))
     harvest, stranger = seen.rows("harvest"), seen.rows("stranger")[:16]
     full = fit_of_members(group(), *load().priors("same_content"))[is_stranger(group())]
     few = Group.of(seen.events, seen.books, population, np.union1d(harvest, stranger[:2]))

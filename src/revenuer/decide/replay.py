@@ -76,7 +76,6 @@ def books_of(events: Events, accounts: Mapping[str, Account]) -> Books:
     return Books(
         org=codes([row.org if row else None for row in rows]),
         payment=codes([row.payment if row else None for row in rows]),
-        domain=codes([row.email_domain if row else None for row in rows]),
         created=np.array(created, np.float64),
     )
 
@@ -144,7 +143,7 @@ def evaluate(
     plain: list[Assessed] = []
     allowed: list[Assessed] = []
     with watch.stage("harvest"):
-        population = Population.of(events, books, count)
+        population = Population.of(events, count)
         # Channels often propose the very same exchanges: measured once.
         known: dict[bytes, Assessed | None] = {}
         for candidate in proposed:

@@ -62,7 +62,7 @@ def assess(
             return None
         fit = fit_of_members(group, *priors)
     features = model.features(group)
-    members = measure_members(group, fit, model.priors("same_hours"), model.priors("same_days"))
+    members = measure_members(group, fit, *(model.priors(name) for name in ("same_hours", "same_days", "same_length")))
     return Assessed(
         channel=candidate.channel,
         accounts=group.accounts,

@@ -20,17 +20,19 @@ class Books:
 
     org: I32
     payment: I32
-    domain: I32
     created: F64
 
 
 @dataclass(frozen=True)
 class Population:
-    """What is usual in this log up to the evaluation: rarity of networks, client stacks and payments over accounts."""
+    """What is usual in this log up to the evaluation: rarity of networks and client stacks over accounts."""
 
     network_accounts: I64
     agent_accounts: I64
-    payment_accounts: I64
+    stacks: I64
+    """(s,) ascending: account code << 32 | client stack code + 1, of every pair seen."""
+    stack_exchanges: I64
+    """(s,) exchanges of each."""
     account_exchanges: I64
     active: int
     topic_mean: F64
@@ -39,17 +41,18 @@ class Population:
     """(64, 64) maps a difference of mean embeddings to standard deviations between accounts."""
 
     @staticmethod
-    def of(events: Events, books: Books, count: int) -> Population:
+    def of(events: Events, count: int) -> Population:
         """Counts over the first `count` exchanges."""
         account = events.account[:count].astype(np.int64)
         exchanges = np.bincount(account, minlength=len(events.accounts)).astype(np.int64)
         seen = np.flatnonzero(exchanges)
-        payment = books.payment[seen]
+        stacks, stack_exchanges = np.unique(account << 32 | (events.agent[:count] + 1), return_counts=True)
         mean, scale = _topics(events, account, exchanges, count)
         return Population(
             network_accounts=_spread(account, events.network[:count], int(events.network.max(initial=-1)) + 1),
             agent_accounts=_spread(account, events.agent[:count], int(events.agent.max(initial=-1)) + 1),
-            payment_accounts=np.bincount(payment[payment >= 0], minlength=int(books.payment.max(initial=-1)) + 1),
+            stacks=stacks,
+            stack_exchanges=stack_exchanges.astype(np.int64),
             account_exchanges=exchanges,
             active=len(seen),
             topic_mean=mean,

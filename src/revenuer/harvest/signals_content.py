@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from revenuer.fingerprint.sketch import mix
 from revenuer.harvest.exchangeable import Anova, anova
 from revenuer.profile.events import F64
 
@@ -124,7 +125,8 @@ def template_share(group: Group) -> float:
 def fixed_share(group: Group, sample: int = 40_000) -> F64:
     """Share (n,) of each exchange's chunks that recur in the group and in three accounts or more.
 
-    What recurs is learned from at most `sample` (exchange, chunk) pairs, taken evenly.
+    What recurs is learned from about `sample` (exchange, chunk) pairs. A hash picks the exchanges: every n-th one would
+    be one account's alone where a list is dealt in turn.
     """
     chunks = group.events.chunks[group.rows]
     row, column = np.nonzero(chunks)
@@ -132,7 +134,7 @@ def fixed_share(group: Group, sample: int = 40_000) -> F64:
         return np.zeros(len(group.rows))
     value = chunks[row, column]
     step = max(1, len(group.rows) * chunks.shape[1] // sample)
-    learned = row % step == 0
+    learned = mix(row.astype(np.uint64)) % np.uint64(step) == 0
     values, code, times = np.unique(value[learned], return_inverse=True, return_counts=True)
     pairs = np.unique(code.astype(np.int64) << 32 | group.owner[row[learned]])
     holders = np.bincount(pairs >> 32, minlength=len(times))
