@@ -143,9 +143,9 @@ def test_no_prompt_and_no_answer_can_be_read_in_the_file(folder: Path) -> None:
 def test_no_two_records_share_key_and_nonce(folder: Path) -> None:
     path, secret = written(folder, [begun("a"), begun("a")])
     data = path.read_bytes()[HEADER:]
-    assert data[8 : len(data) // 2] != data[len(data) // 2 + 8 :]
+    assert data[4 : len(data) // 2] != data[len(data) // 2 + 4 :]
     again, _ = written(folder, [begun("a")])
-    assert again.read_bytes()[HEADER + 8 :] != data[8 : len(data) // 2]
+    assert again.read_bytes()[HEADER + 4 :] != data[4 : len(data) // 2]
     assert read_segment(path, secret).records == [begun("a"), begun("a")]
 
 

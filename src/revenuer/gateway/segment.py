@@ -1,8 +1,9 @@
-"""One file of the spool: a header, then records, each framed by length and CRC and encrypted with AES-256-GCM.
+"""One file of the spool: a header, then records, each framed by its length and encrypted with AES-256-GCM.
 
-Header (32 bytes): magic, salt, and a mark that tells whether a key is the right one. Frame: length and CRC-32 of the
-ciphertext (little-endian), ciphertext. The key of a segment is BLAKE2b of its salt under the installation's secret, so
-that the nonce can be the record's number. Records are MessagePack arrays that only grow at their end.
+Header (32 bytes): magic, salt, and a mark that tells whether a key is the right one. Frame: length (32 bits,
+little-endian), ciphertext, tag; the tag is also the checksum, so there is no other. The key of a segment is BLAKE2b of
+its salt under the installation's secret, so that the nonce can be the record's number. Records are MessagePack arrays
+that only grow at their end.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Self
-from zlib import crc32
 
 import msgspec
 from cryptography.exceptions import InvalidTag
@@ -26,7 +26,7 @@ MAGIC = b"RVSPOOL1"
 MAX_RECORD = 64 << 20
 _SALT, _MARK = 16, 8
 HEADER = len(MAGIC) + _SALT + _MARK
-_FRAME = struct.Struct("<II")
+_FRAME = struct.Struct("<I")
 _SECRET = re.compile(r"[0-9a-fA-F]{64}")
 
 
@@ -167,7 +167,7 @@ class SegmentWriter:
         for record in records:
             data = self._encrypt(self._number.to_bytes(12, "little"), _encode(record), None)
             self._number += 1
-            frames.append(_FRAME.pack(len(data), crc32(data)) + data)
+            frames.append(_FRAME.pack(len(data)) + data)
         return self._write(frames[0] if len(frames) == 1 else b"".join(frames))
 
     def _write(self, data: bytes) -> int:
@@ -215,14 +215,12 @@ def read_segment(path: Path, secret: Secret) -> Contents:
     records: list[Record] = []
     at, number, damaged = HEADER, 0, 0
     while at + _FRAME.size <= len(data):
-        length, checksum = _FRAME.unpack_from(data, at)
+        (length,) = _FRAME.unpack_from(data, at)
         end = at + _FRAME.size + length
         if not 16 <= length <= MAX_RECORD or end > len(data):
             break
         body = data[at + _FRAME.size : end]
         try:
-            if crc32(body) != checksum:
-                raise ValueError("checksum")
             records.append(_decode(decrypt(number.to_bytes(12, "little"), body, None)))
         except (ValueError, InvalidTag):
             if end == len(data):
