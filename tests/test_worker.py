@@ -118,12 +118,17 @@ def test_the_sample_is_judged_while_it_happens(places: Places, settings: Setting
         worker.drain()
         assert intake.store.span().rows == len(exchanges)
         assert worker.look() >= 0
+        count = len(published)
         assert worker.look() == -1
+        assert published[count:] == [published[count - 1]]
+        again: list[Sequence[AccountResult]] = []
+        Worker(places, intake, Judge(settings, load_model()), again.append, clock=lambda: now).look()
     report = scan(log, books, tmp_path / "scan", settings)
     expected = {r.account for r in report.results if r.verdict is Verdict.HARVESTING}
     found = {r.account for r in published[-1] if r.verdict is Verdict.HARVESTING}
     assert len(expected) > 5
     assert expected <= found
+    assert expected <= {r.account for r in again[0] if r.verdict is Verdict.HARVESTING}, "found again after a restart"
     truth = [msgspec.json.decode(line) for line in (SAMPLE / "truth_accounts.jsonl").read_bytes().splitlines()]
     assert found <= {row["account"] for row in truth if row["role"] != "benign"}
     assert min(first.values()) < exchanges[-1].ts - 86400

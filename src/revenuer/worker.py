@@ -137,6 +137,7 @@ class Worker:
         self._keep, self._clock = keep_days * 86400, clock
         self._secret = Secret.load(places.secret)
         self._news = True
+        self._results: list[AccountResult] | None = None
         self._known: dict[str, Account] = {}
 
     def drain(self) -> Drained:
@@ -144,17 +145,22 @@ class Worker:
         return drain(self._places.spool, self._secret, self._store)
 
     def look(self) -> int:
-        """Judge and publish if there is anything new; returns how many accounts are not `clear`, or -1."""
+        """Judge and publish; returns how many accounts are not `clear`, or -1 where there was nothing new to judge.
+
+        What is published expires, so it is published again where it still holds.
+        """
         if not self._news:
+            if self._results is not None:
+                self._publish(self._results)
             return -1
         now = self._clock()
         batches = list(self._intake.store.scan(columns=COLUMNS, start=now - self._keep, end=now))
         if not batches:
             return -1
-        results = self._judge.look(load(batches), now, self._books())
-        self._publish(results)
+        self._results = self._judge.look(load(batches), now, self._books())
+        self._publish(self._results)
         self._news = False
-        return len(results)
+        return len(self._results)
 
     def tidy(self) -> None:
         """Rewrite what was appended into sorted files, and drop for good what is older than `keep_days`."""
