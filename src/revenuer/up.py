@@ -160,11 +160,17 @@ def work(
     folder: DataFolder, accounts: Path | None, settings: Settings, keep_days: float, stop: Callable[[], bool]
 ) -> None:
     """The worker of `folder` until `stop`. Raises what `worker.serve` raises."""
+    from revenuer.enforce.ladder import standings
+    from revenuer.gateway import standing
+    from revenuer.enforce.ladder import standings
+    from revenuer.gateway.standing import write
     from revenuer.harvest.model import load
     from revenuer.worker import Places, serve
 
     def publish(results: Sequence[AccountResult]) -> None:
         write_verdicts(results, folder.verdicts)
+        write(standings(results, time.time()), folder.standing)
+        standing.write(standings(results, time.time()), folder.standing)
 
     folder.path.mkdir(parents=True, exist_ok=True, mode=0o700)
     places = Places(folder.spool, folder.spool_key, folder.store, accounts)
@@ -184,6 +190,8 @@ class Wanted:
     accounts: Path | None
     settings: Path | None
     keep_days: float
+    keys: Path | None = None
+    limits: Path | None = None
 
 
 def up(wanted: Wanted, stop: Callable[[], bool], tell: Callable[[str], None]) -> int:
@@ -206,6 +214,8 @@ def up(wanted: Wanted, stop: Callable[[], bool], tell: Callable[[str], None]) ->
         (gateway, "--upstream", upstream),
         (gateway, "--key-env", wanted.key_env),
         (gateway, "--settings", wanted.gateway_settings),
+        (gateway, "--keys", wanted.keys),
+        (gateway, "--limits", wanted.limits),
         (worker, "--accounts", wanted.accounts),
         (worker, "--settings", wanted.settings),
     ):
