@@ -1,1 +1,1 @@
-"""Verdicts -> reversible measures that the request path carries out."""
+"""From verdicts to reversible measures."""
