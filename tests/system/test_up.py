@@ -19,6 +19,7 @@ import pytest
 
 from revenuer.gateway.dialects import Asked
 from revenuer.gateway.gate import Gate
+from revenuer.gateway.segment import Secret
 from revenuer.store.embedded import EventStore
 from revenuer.up import DataFolder, free_port
 
@@ -71,7 +72,9 @@ def running(tmp_path: Path) -> Iterator[Running]:
 
 
 def account_of(folder: DataFolder, key: str) -> str:
-    return Gate.open(folder.path).enter(key.encode(), Asked("openai.chat"), 0.0).account
+    """The account of a key that the gateway does not know."""
+    names = Secret.load(folder.path / "names.key").derive(b"names")[0]
+    return Gate(names).enter(key.encode(), Asked("openai.chat"), 0.0).account
 
 
 def test_an_answer_comes_through_and_is_stored(running: Running) -> None:
@@ -82,7 +85,10 @@ def test_an_answer_comes_through_and_is_stored(running: Running) -> None:
         said = "".join(chunk.choices[0].delta.content or "" for chunk in stream if chunk.choices)
     assert said.endswith(QUESTION)
     assert running.stop() == 0
-    assert running.stored() == [(account_of(running.folder, "client-key"), 200)]
+    ((account, status),) = running.stored()
+    assert account == account_of(running.folder, "client-key")
+    # The SDK hangs up at the stream's last event, which may be before the end of the answer's framing: client gone.
+    assert status in (200, 499)
     assert list(running.folder.spool.iterdir()) == []
     for path in running.folder.path.rglob("*"):
         if path.is_file():
