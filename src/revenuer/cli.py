@@ -103,6 +103,8 @@ def worker(
 @app.command()
 def up(
     upstream: Annotated[str | None, typer.Option(help="URL of the model server; without it, a demonstration.")] = None,
+    keys: Annotated[Path | None, typer.Option(help="File of clients' keys; without it, upstream checks keys.")] = None,
+    limits: Annotated[Path | None, typer.Option(help="A TOML file of limits.")] = None,
     key_env: Annotated[str | None, typer.Option(help="With --upstream: variable with the provider's key.")] = None,
     gateway_settings: Annotated[Path | None, typer.Option(help="A TOML file of settings of the gateway.")] = None,
     accounts: Annotated[Path | None, typer.Option(help="The accounts file, read again at each look.")] = None,
@@ -116,7 +118,11 @@ def up(
     from revenuer.up import DataFolder, Wanted, until_told
     from revenuer.up import up as run_all
 
-    wanted = Wanted(DataFolder(data), host, port, upstream, key_env, gateway_settings, accounts, settings, keep_days)
+    wanted = Wanted(
+        folder=DataFolder(data), host=host, port=port, upstream=upstream, key_env=key_env,
+        gateway_settings=gateway_settings, accounts=accounts, settings=settings, keep_days=keep_days,
+        keys=keys, limits=limits,
+    )  # fmt: skip
     with _told(), until_told() as stop:
         status = run_all(wanted, stop, typer.echo)
     raise typer.Exit(status)
@@ -223,6 +229,10 @@ def gateway(
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes any.")] = None,
     workers: Annotated[int | None, typer.Option(help="Number of processes.")] = None,
     data: Annotated[Path | None, typer.Option(help="Folder for the spool and the secrets.")] = None,
+    keys: Annotated[
+        Path | None, typer.Option(help="File of clients' keys; without it, the upstream checks them.")
+    ] = None,
+    limits: Annotated[Path | None, typer.Option(help="A TOML file of limits.")] = None,
     key_env: Annotated[
         str | None, typer.Option(help="With --upstream: variable that holds the provider's key.")
     ] = None,
@@ -235,9 +245,9 @@ def gateway(
 
     errors = Console(stderr=True, highlight=False)
     upstreams = None if upstream is None else [{"url": upstream, **({"key_env": key_env} if key_env else {})}]
-    folder = None if data is None else str(data)
+    files = {name: str(path) for name, path in (("data", data), ("keys", keys), ("limits", limits)) if path is not None}
     try:
-        read = load_gateway_settings(settings, upstreams=upstreams, host=host, port=port, workers=workers, data=folder)
+        read = load_gateway_settings(settings, upstreams=upstreams, host=host, port=port, workers=workers, **files)
         status = run(read, lambda url: typer.echo(f"revenuer gateway: listening on {url}"))
     except (SettingsError, SpoolError) as error:
         errors.print(f"revenuer: {escape(str(error))}", style="red", soft_wrap=True)

@@ -345,6 +345,9 @@ class Client(asyncio.Protocol):
             headers = _without(self._headers, connection)
         if pool.credentials is not None:
             key = pool.credentials[dialect]
+        elif settings.keys is not None:
+            # Clients' keys are ours: no upstream gets to see them.
+            key = b""
         else:
             key = b"".join(b"%b: %b\r\n" % item for item in self._special if item[0] in SECRETS)
         length = b"Content-Length: %d\r\n" % len(body) if body or self._method in (b"POST", b"PUT", b"PATCH") else b""

@@ -113,7 +113,7 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """File of client keys (`revenuer keys`). Without it the upstream checks the clients' own keys, and every key is an
     account by itself."""
     standing: str | None = None
-    """File of verdicts that the worker writes."""
+    """File of verdicts that the worker writes; `standing.json` in `data` where not given."""
     limits: str | None = None
     """File of limits."""
     data: str = "revenuer-data"
@@ -127,8 +127,6 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """Header in which a trusted front gives the client's address; without it, the peer's address."""
     ja4_header: str | None = None
     """Header in which a trusted front gives the JA4 fingerprint of the client's TLS."""
-    redis_url: str | None = None
-    admin_token_env: str = "REVENUER_ADMIN_TOKEN"
     timeouts: Timeouts = Timeouts()
     sizes: Sizes = Sizes()
 

@@ -1,14 +1,15 @@
-"""Who is calling, and may it pass: what the request path asks once for each request, answered from memory."""
+"""Who is calling, and may it pass: what the request path asks once for each request, answered from memory.
+
+`admit.Admission` is the gate of a running gateway; `Gate` is what it does for a key that nobody knows.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import secrets
-from pathlib import Path
 
 from revenuer.gateway.dialects import Asked, Edits
 from revenuer.gateway.errors import Reason
-from revenuer.gateway.segment import Secret
 
 _REMEMBERED = 65_536
 
@@ -36,11 +37,6 @@ class Gate:
         """`names` is the secret under which a client's key becomes a name; the key itself is kept nowhere."""
         self._names = names
         self._known: dict[bytes, str] = {}
-
-    @classmethod
-    def open(cls, data: Path) -> Gate:
-        """With the secret of the installation in the folder `data` (made if absent). Raises SpoolError."""
-        return cls(Secret.load(data / "names.key").derive(b"names")[0])
 
     def enter(self, secret: bytes, asked: Asked, now: float) -> Passage:
         """Decide on a request that came with the key `secret` (empty where there is none), at `now` (monotonic)."""

@@ -15,6 +15,7 @@ from types import FrameType
 import msgspec
 import uvloop
 
+from revenuer.gateway.admit import Admission
 from revenuer.gateway.client import Client, Counters, Phase
 from revenuer.gateway.config import GatewaySettings
 from revenuer.gateway.errors import Dialect
@@ -108,7 +109,12 @@ async def serve(settings: GatewaySettings, announce: Callable[[str], None], *, r
         OSError: the address cannot be had.
     """
     data = Path(settings.data)
-    gate = Gate.open(data)
+    gate = Admission.of(
+        data,
+        Path(settings.keys) if settings.keys else None,
+        Path(settings.standing) if settings.standing else data / "standing.json",
+        Path(settings.limits) if settings.limits else None,
+    )
     loop = asyncio.get_running_loop()
     spool = Spool.open(data / "spool", data / "spool.key", settings.spool_bytes) if settings.record else None
     server = Server(settings, gate, spool, loop)
