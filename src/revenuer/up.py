@@ -161,16 +161,14 @@ def work(
 ) -> None:
     """The worker of `folder` until `stop`. Raises what `worker.serve` raises."""
     from revenuer.enforce.ladder import standings
-    from revenuer.gateway import standing
-    from revenuer.enforce.ladder import standings
-    from revenuer.gateway.standing import write
+    from revenuer.gateway.standing import write_table
     from revenuer.harvest.model import load
     from revenuer.worker import Places, serve
 
     def publish(results: Sequence[AccountResult]) -> None:
+        now = time.time()
         write_verdicts(results, folder.verdicts)
-        write(standings(results, time.time()), folder.standing)
-        standing.write(standings(results, time.time()), folder.standing)
+        write_table(folder.standing, standings(results, now), now)
 
     folder.path.mkdir(parents=True, exist_ok=True, mode=0o700)
     places = Places(folder.spool, folder.spool_key, folder.store, accounts)
