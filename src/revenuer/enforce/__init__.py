@@ -1,1 +1,1 @@
-"""From verdicts to reversible measures."""
+"""Verdicts -> reversible measures that the request path carries out."""

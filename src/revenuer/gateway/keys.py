@@ -1,12 +1,10 @@
-"""Client keys, kept as keyed hashes: who copies the key file can use none of them, nor test a guess.
+"""Clients' keys: made here, shown once, and kept as keyed hashes only (BLAKE2b under the installation's secret).
 
-Two files: the entries (JSON), and beside it the secret of the hash (`.secret`, readable by its owner alone). Revoked keys
-stay listed, so that an old key's id keeps its meaning.
+Keys are random (256 bits), so a fast hash is enough: there is nothing to guess from a stolen file.
 """
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import os
 import secrets
@@ -15,177 +13,107 @@ from pathlib import Path
 
 import msgspec
 
-from revenuer.gateway.files import Stamp, locked, replace, stamp
+from revenuer.settings import SettingsError
 
-KEYS_VERSION = 1
 PREFIX = "rvn-"
-"""Every client key begins so; secret scanners can look for it."""
-_SECRET_BYTES = 32
-_DIGEST_BYTES = 24
 
 
-class KeysError(ValueError):
-    """The key file cannot be used, or a change to it makes no sense; the message says which and why."""
-
-
-class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One client key, without the key. Times are UTC seconds since the epoch."""
+class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One key. `hash` is hex; `models` None allows all; `revoked_at` UTC seconds."""
 
     id: str
-    """Shown, logged and used in records; says nothing about the key."""
     account: str
     hash: str
-    """Keyed BLAKE2b of the key, hex."""
     created_at: float
+    org: str | None = None
     models: tuple[str, ...] | None = None
-    """Models the key may ask for; None allows all."""
-    limits: str = "default"
-    """Name of the plan of limits (see `limits`)."""
-    note: str = ""
     revoked_at: float | None = None
 
-    def allows(self, model: str) -> bool:
-        """Whether the key may ask for a model."""
-        return self.models is None or model in self.models
 
-
-class _File(msgspec.Struct, frozen=True, kw_only=True):
-    version: int
-    keys: tuple[Entry, ...]
+class _File(msgspec.Struct):
+    keys: list[Entry]
+    version: int = 1
 
 
 class Keys:
-    """The keys in memory: `find` costs one hash and one dict look-up."""
+    """The keys of one file, looked up by what a client sends."""
 
-    __slots__ = ("_by_digest", "_path", "_secret", "_stamp", "entries")
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._stamp: Stamp | None = None
-        self._secret = b""
-        self._by_digest: dict[bytes, Entry] = {}
-        self.entries: tuple[Entry, ...] = ()
-        """All entries, revoked ones too, oldest first."""
+    def __init__(self, path: Path, pepper: bytes) -> None:
+        """`pepper` is the secret (at most 64 bytes) under which keys are hashed. A missing file holds no keys."""
+        self._path, self._pepper = path, pepper
+        self._seen: tuple[int, int, int] | None = None
+        self._live: dict[str, Entry] = {}
+        self.entries: list[Entry] = []
+        self.problem: str | None = None
 
     @classmethod
-    def load(cls, path: Path) -> Keys:
-        """The keys of a file; none where the file is not there yet.
-
-        Raises:
-            KeysError: the file or its secret is damaged, missing, or of another version.
-            OSError: it cannot be read.
-        """
-        keys = cls(path)
-        keys.reload()
+    def load(cls, path: Path, pepper: bytes) -> Keys:
+        """Read the file. Raises SettingsError."""
+        keys = cls(path, pepper)
+        keys.refresh()
+        if keys.problem is not None:
+            raise SettingsError(keys.problem)
         return keys
 
-    def reload(self) -> bool:
-        """Read the file again if it changed; whether it did. On an error the keys stay as they were.
+    def find(self, secret: bytes) -> Entry | None:
+        """The entry of a key that is not revoked."""
+        return self._live.get(self._hash(secret))
 
-        Raises: as `load`.
-        """
-        seen = stamp(self._path)
-        if seen == self._stamp:
+    def refresh(self) -> bool:
+        """Read the file if it is another one than before; a damaged one changes nothing but `problem`."""
+        try:
+            about = self._path.stat()
+            seen = (about.st_ino, about.st_mtime_ns, about.st_size)
+            if seen == self._seen:
+                return False
+            self._seen = seen
+            read = msgspec.json.decode(self._path.read_bytes(), type=_File)
+        except FileNotFoundError:
             return False
-        entries = _read(self._path) if seen is not None else ()
-        secret = _secret(self._path) if entries else self._secret
-        self._by_digest = {bytes.fromhex(entry.hash): entry for entry in entries if entry.revoked_at is None}
-        self.entries, self._secret, self._stamp = entries, secret, seen
+        except (OSError, msgspec.DecodeError) as error:
+            self.problem = f"{self._path}: {error}"
+            return False
+        self._take(read.keys)
+        self.problem = None
         return True
 
-    def find(self, secret: bytes) -> Entry | None:
-        """The entry of a client key as sent; None for an unknown or revoked one.
-
-        Time spent does not depend on how much of a guess is right: what is compared is a keyed hash.
-        """
-        return self._by_digest.get(_digest(secret, self._secret))
-
-
-def add_key(
-    path: Path, account: str, *, models: tuple[str, ...] | None = None, limits: str = "default", note: str = ""
-) -> tuple[Entry, str]:
-    """Make a client key; the entry as stored, and the key itself, which is kept nowhere.
-
-    Raises:
-        KeysError: the account has no name, or the file is damaged.
-        OSError: the file cannot be written.
-    """
-    if not account:
-        raise KeysError("a key belongs to an account: give its name")
-    with locked(path):
-        entries = _read(path)
-        key = PREFIX + base64.urlsafe_b64encode(secrets.token_bytes(_SECRET_BYTES)).rstrip(b"=").decode()
+    def add(self, account: str, org: str | None = None, models: tuple[str, ...] | None = None) -> tuple[str, Entry]:
+        """Make a key and save it; returns the key itself, which is kept nowhere, and its entry. Raises OSError."""
+        secret = PREFIX + secrets.token_urlsafe(32)
         entry = Entry(
-            id=f"key-{secrets.token_hex(6)}",
+            id="key_" + secrets.token_hex(6),
             account=account,
-            hash=_digest(key.encode(), _secret(path, make=not entries)).hex(),
-            created_at=time.time(),
+            hash=self._hash(secret.encode()),
+            created_at=round(time.time(), 3),
+            org=org,
             models=models,
-            limits=limits,
-            note=note,
         )
-        _write(path, (*entries, entry))
-    return entry, key
+        self._save([*self.entries, entry])
+        return secret, entry
 
-
-def revoke_key(path: Path, id: str) -> Entry:
-    """Revoke a key by its id; running gateways follow within about a second.
-
-    Raises:
-        KeysError: there is no such key, it is revoked already, or the file is damaged.
-        OSError: the file cannot be written.
-    """
-    with locked(path):
-        entries = _read(path)
-        found = next((entry for entry in entries if entry.id == id), None)
+    def revoke(self, key_id: str) -> Entry:
+        """End a key. Raises KeyError where there is none with this id, OSError."""
+        found = next((entry for entry in self.entries if entry.id == key_id), None)
         if found is None:
-            raise KeysError(f"there is no key {id} in {path}")
-        if found.revoked_at is not None:
-            raise KeysError(f"{id} is revoked already")
-        revoked = msgspec.structs.replace(found, revoked_at=time.time())
-        _write(path, tuple(revoked if entry is found else entry for entry in entries))
-    return revoked
+            raise KeyError(key_id)
+        ended = msgspec.structs.replace(found, revoked_at=found.revoked_at or round(time.time(), 3))
+        self._save([ended if entry is found else entry for entry in self.entries])
+        return ended
 
+    def _save(self, entries: list[Entry]) -> None:
+        made = self._path.with_name(f".{self._path.name}.{os.getpid()}")
+        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handle = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            file.write(msgspec.json.format(msgspec.json.encode(_File(entries)), indent=1) + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        made.replace(self._path)
+        self._take(entries)
 
-def _digest(key: bytes, secret: bytes) -> bytes:
-    return hashlib.blake2b(key, key=secret, digest_size=_DIGEST_BYTES).digest()
+    def _take(self, entries: list[Entry]) -> None:
+        self.entries = entries
+        self._live = {entry.hash: entry for entry in entries if entry.revoked_at is None}
 
-
-def _read(path: Path) -> tuple[Entry, ...]:
-    try:
-        read = msgspec.json.decode(path.read_bytes(), type=_File)
-    except FileNotFoundError:
-        return ()
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise KeysError(f"key file {path}: {error}") from error
-    if read.version != KEYS_VERSION:
-        raise KeysError(f"key file {path} is of version {read.version}, this program reads {KEYS_VERSION}")
-    for entry in read.keys:
-        if len(entry.hash) != 2 * _DIGEST_BYTES or not all(c in "0123456789abcdef" for c in entry.hash):
-            raise KeysError(f"key file {path}: the hash of {entry.id} is damaged")
-    return read.keys
-
-
-def _write(path: Path, entries: tuple[Entry, ...]) -> None:
-    replace(path, msgspec.json.format(msgspec.json.encode(_File(version=KEYS_VERSION, keys=entries))) + b"\n")
-
-
-def _secret(path: Path, make: bool = False) -> bytes:
-    """The secret of the hash. `make` makes one where there is none and nothing depends on it yet."""
-    where = path.with_suffix(".secret")
-    try:
-        if make and not where.exists():
-            with os.fdopen(os.open(where, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
-                file.write(secrets.token_hex(_SECRET_BYTES) + "\n")
-        if where.stat().st_mode & 0o077:
-            raise KeysError(f"{where} can be read by others: `chmod 600` it")
-        secret = bytes.fromhex(where.read_text(encoding="ascii").strip())
-    except FileNotFoundError as error:
-        raise KeysError(f"{where} is missing: without it no key of {path} can be recognised") from error
-    except ValueError as error:
-        if isinstance(error, KeysError):
-            raise
-        raise KeysError(f"{where} is not a secret of {2 * _SECRET_BYTES} hex digits") from error
-    if len(secret) != _SECRET_BYTES:
-        raise KeysError(f"{where} is not a secret of {2 * _SECRET_BYTES} hex digits")
-    return secret
+    def _hash(self, secret: bytes) -> str:
+        return hashlib.blake2b(secret, key=self._pepper, digest_size=32).hexdigest()
