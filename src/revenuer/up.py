@@ -161,14 +161,13 @@ def work(
 ) -> None:
     """The worker of `folder` until `stop`. Raises what `worker.serve` raises."""
     from revenuer.enforce.ladder import standings
-    from revenuer.gateway.standing import write_table
+    from revenuer.gateway.standing import write
     from revenuer.harvest.model import load
     from revenuer.worker import Places, serve
 
     def publish(results: Sequence[AccountResult]) -> None:
-        now = time.time()
         write_verdicts(results, folder.verdicts)
-        write_table(folder.standing, standings(results, now), now)
+        write(standings(results, time.time()), folder.standing)
 
     folder.path.mkdir(parents=True, exist_ok=True, mode=0o700)
     places = Places(folder.spool, folder.spool_key, folder.store, accounts)
