@@ -55,12 +55,15 @@ class Running:
 
 
 @contextmanager
-def gateway(upstream: str, data: Path, more: str = "", *arguments: str, key: str = "") -> Iterator[Running]:
+def gateway(
+    upstream: str, data: Path, more: str = "", *arguments: str, key: str = "", trust: Path | None = None
+) -> Iterator[Running]:
     """A gateway before `upstream`; `more` is TOML, `key` the provider's."""
     data.mkdir(parents=True, exist_ok=True)
     file = data / "gateway.toml"
     secret = 'key_env = "PROVIDER_KEY"\n' if key else ""
-    # Plain fields come before tables in TOML.
+    if trust is not None:
+        secret += f'ca_file = "{trust}"\n'
     file.write_text(f'data = "{data}"\nport = 0\n{more}\n[[upstreams]]\nurl = "{upstream}"\n{secret}')
     environment = {**os.environ, "PROVIDER_KEY": key} if key else dict(os.environ)
     with (data / "errors.log").open("w") as errors:
