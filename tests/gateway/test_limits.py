@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import heapq
+import random
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from revenuer.gateway.errors import Reason
-from revenuer.gateway.limits import Bucket, Denied, Grant, Limits, Rule, Rules, Scope, load_rules
+from revenuer.gateway.limits import Bucket, Denied, Grant, Limits, Rule, Rules, Scope, Share, Use, load_rules
 from revenuer.settings import SettingsError
 
 ME = [(Scope.ACCOUNT, "me")]
@@ -142,6 +144,83 @@ def test_reserving_first_keeps_the_worst_minute_near_the_limit() -> None:
     worst = max(sum(tokens for at, tokens in done if begin <= at < begin + 60) for begin in range(120))
     assert worst <= 1.2 * 6000
     assert worst >= 0.6 * 6000
+
+
+@given(
+    st.integers(0, 2**32 - 1),
+    st.lists(st.floats(0, 1), min_size=4, max_size=4).filter(any),
+    st.integers(50, 400),
+    st.floats(0.5, 30),
+)
+@settings(max_examples=15)
+def test_four_processes_that_tell_each_other_pass_one_limit(
+    seed: int, skew: list[float], mean: int, seconds: float
+) -> None:
+    """Demand is several times the limit, skewed over the processes; each hears of the others after 0.1 to 0.2 s."""
+    chance, limit = random.Random(seed), 60_000
+    held = [
+        Limits(Rules(account={"default": Rule(output_tokens_per_minute=limit)}), share=Share(burst=4)) for _ in "four"
+    ]
+    for each in held:
+        each.drain()
+    under_way: list[tuple[float, int, Grant, int]] = []
+    in_the_air: list[tuple[int, list[Use]]] = []
+    done: list[tuple[float, int]] = []
+    for step in range(1, 1801):
+        now = step / 10
+        for number, uses in in_the_air:
+            for other, each in enumerate(held):
+                if other != number:
+                    for use in uses:
+                        each.spend(use, now)
+        in_the_air = [(number, each.drain()) for number, each in enumerate(held)]
+        while under_way and under_way[0][0] <= now:
+            end, number, grant, used = heapq.heappop(under_way)
+            held[number].settle(grant, None, used, now)
+            done.append((end, used))
+        for _ in range(12):
+            number = chance.choices(range(4), skew)[0]
+            bound = chance.randint(1, 2 * mean)
+            if isinstance(found := held[number].reserve(ME, 1, bound, now), Grant):
+                used = chance.randint(0, bound)
+                heapq.heappush(under_way, (now + chance.uniform(0, 2 * seconds), number, found, used))
+    done.sort()
+    worst = max(sum(used for at, used in done if begin <= at < begin + 60) for begin in range(0, 180, 5))
+    assert worst <= 1.2 * limit
+
+
+def test_what_is_told_is_what_passed_and_each_use_once() -> None:
+    here, there = limits(requests_per_minute=600, output_tokens_per_minute=6000), limits(requests_per_minute=60)
+    assert here.drain() == []
+    grant = here.reserve(ME, 10, 100, 0.0)
+    assert isinstance(grant, Grant)
+    assert here.running() == {ME[0]: 1}
+    here.settle(grant, 12, 30, 1.0)
+    told = here.drain()
+    assert told == [Use(Scope.ACCOUNT, "me", 1, 12, 30, 0)]
+    assert here.drain() == []
+    assert here.running() == {}
+    there.spend(told[0], 1.0)
+    found = there.reserve(ME, 1, 1, 1.0)
+    assert isinstance(found, Grant)  # the burst of five seconds holds five
+    for _ in range(3):
+        assert isinstance(there.reserve(ME, 1, 1, 1.0), Grant)
+    assert isinstance(there.reserve(ME, 1, 1, 1.0), Denied)
+    there.spend(Use(Scope.MODEL, "unlimited", 1, 1, 1, 1), 1.0)
+    assert len(there) == 1
+
+
+def test_a_part_of_a_limit_and_the_whole_again() -> None:
+    held = limits(concurrency=4)
+    held.share = Share(rate=2, burst=2)
+    grants = [held.reserve(ME, 1, 1, 0.0) for _ in range(3)]
+    assert [isinstance(grant, Grant) for grant in grants] == [True, True, False]
+    held.share = Share()
+    held.elsewhere({ME[0]: 1})
+    assert isinstance(held.reserve(ME, 1, 1, 0.0), Grant)
+    assert isinstance(held.reserve(ME, 1, 1, 0.0), Denied)
+    held.elsewhere({})
+    assert isinstance(held.reserve(ME, 1, 1, 0.0), Grant)
 
 
 def test_rules_come_from_a_file_and_mistakes_are_named(tmp_path: Path) -> None:

@@ -2,8 +2,8 @@
 
 The rule of each is GCRA (ITU-T I.371, annex A): a bucket is one number, the theoretical arrival time. Tokens are
 reserved before the request goes upstream, by its own bound on the answer, and settled when the answer is there, so
-that many requests under way together cannot pass a limit by a multiple. State is of this process alone: `workers` and
-replicas each admit their own share, so divide limits by their number.
+that many requests under way together cannot pass a limit by a multiple. Processes that share limits tell each other
+what they let pass (see `replicas`); those that cannot are given a share each (`Share`).
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     input_tokens_per_minute: Rate | None = None
     output_tokens_per_minute: Rate | None = None
     concurrency: Count | None = None
-    burst_seconds: Rate = 10.0
+    burst_seconds: Rate = 5.0
 
 
 class Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -91,22 +91,62 @@ class Bucket:
             self.arrival = now
 
 
-class _State:
-    __slots__ = ("inputs", "outputs", "requests", "rule", "running")
+class Share(msgspec.Struct, frozen=True):
+    """What part of each limit is this process's own: the rate divided by `rate`, the burst by `burst`.
 
-    def __init__(self, rule: Rule) -> None:
+    Processes that hear of each other have the whole rate each, and a part of the burst, since that much can pass in
+    every one of them before the others know. Processes that do not hear of each other have a part of the rate too.
+    """
+
+    rate: Count = 1
+    burst: Count = 1
+
+
+class Use(msgspec.Struct, frozen=True, array_like=True):
+    """What passed under one name since it was last told, and how many of its requests run at present."""
+
+    scope: Scope
+    name: str
+    requests: int
+    tokens_in: int
+    tokens_out: int
+    running: int
+
+
+class _State:
+    __slots__ = ("at", "inputs", "new_in", "new_out", "new_requests", "outputs", "requests", "rule", "running", "share")
+
+    def __init__(self, at: tuple[Scope, str], rule: Rule, share: Share) -> None:
+        self.at = at
+        self.new_requests = self.new_in = self.new_out = 0
         self.requests: Bucket | None = None
         self.inputs: Bucket | None = None
         self.outputs: Bucket | None = None
         self.running = 0
-        self.apply(rule)
+        self.apply(rule, share)
 
-    def apply(self, rule: Rule) -> None:
-        """Another rule from now on; what was spent stays spent."""
-        self.rule = rule
-        self.requests = _bucket(self.requests, rule.requests_per_minute, rule.burst_seconds)
-        self.inputs = _bucket(self.inputs, rule.input_tokens_per_minute, rule.burst_seconds)
-        self.outputs = _bucket(self.outputs, rule.output_tokens_per_minute, rule.burst_seconds)
+    def apply(self, rule: Rule, share: Share) -> None:
+        """Another rule or share from now on; what was spent stays spent."""
+        self.rule, self.share = rule, share
+        room = rule.burst_seconds / share.burst
+        self.requests = _bucket(self.requests, rule.requests_per_minute, share.rate, room)
+        self.inputs = _bucket(self.inputs, rule.input_tokens_per_minute, share.rate, room)
+        self.outputs = _bucket(self.outputs, rule.output_tokens_per_minute, share.rate, room)
+
+    def take(self, requests: int, tokens_in: int, tokens_out: int, now: float) -> None:
+        """Spend in every bucket that is there."""
+        if self.requests is not None:
+            self.requests.take(requests, now)
+        if self.inputs is not None:
+            self.inputs.take(tokens_in, now)
+        if self.outputs is not None:
+            self.outputs.take(tokens_out, now)
+
+    def note(self, requests: int, tokens_in: int, tokens_out: int) -> None:
+        """Remember what others have to be told."""
+        self.new_requests += requests
+        self.new_in += tokens_in
+        self.new_out += tokens_out
 
     def idle(self, now: float) -> bool:
         held = (self.requests, self.inputs, self.outputs)
@@ -133,10 +173,14 @@ class Denied(msgspec.Struct, frozen=True):
 class Limits:
     """All buckets of this process. Times are monotonic seconds."""
 
-    def __init__(self, rules: Rules | None = None, most: int = 200_000) -> None:
+    def __init__(self, rules: Rules | None = None, most: int = 200_000, share: Share | None = None) -> None:
         """`most` bounds the number of (scope, name) pairs held; idle ones are forgotten beyond it."""
         self.rules = rules or Rules()
+        self.share = share or Share()
+        """Another one may be put here at any time."""
         self._most = most
+        self._told: dict[tuple[Scope, str], _State] | None = None
+        self._elsewhere: dict[tuple[Scope, str], int] = {}
         self._states: dict[tuple[Scope, str], _State] = {}
 
     def reserve(
@@ -169,23 +213,50 @@ class Limits:
             return denied
         for state in states:
             state.running += 1
-            if state.requests is not None:
-                state.requests.take(1, now)
-            if state.inputs is not None:
-                state.inputs.take(tokens_in, now)
-            if state.outputs is not None:
-                state.outputs.take(tokens_out, now)
+            state.take(1, tokens_in, tokens_out, now)
+            if self._told is not None:
+                state.note(1, tokens_in, tokens_out)
+                self._told[state.at] = state
         return Grant(states, tokens_in, tokens_out)
 
     def settle(self, grant: Grant, tokens_in: int | None, tokens_out: int, now: float) -> None:
         """The request is over: replace what was reserved by what was used; `tokens_in` None keeps the estimate."""
+        more_in = 0 if tokens_in is None else tokens_in - grant.tokens_in
+        more_out = tokens_out - grant.tokens_out
         for state in grant.states:
             state.running -= 1
-            if state.inputs is not None and tokens_in is not None:
-                state.inputs.take(tokens_in - grant.tokens_in, now)
-            if state.outputs is not None:
-                state.outputs.take(tokens_out - grant.tokens_out, now)
+            state.take(0, more_in, more_out, now)
+            if self._told is not None:
+                state.note(0, more_in, more_out)
+                self._told[state.at] = state
         grant.states = []
+
+    def drain(self) -> list[Use]:
+        """What passed here since the last call; the first one begins the count."""
+        told, self._told = self._told or {}, {}
+        out = [Use(*at, s.new_requests, s.new_in, s.new_out, s.running) for at, s in told.items()]
+        for state in told.values():
+            state.new_requests = state.new_in = state.new_out = 0
+        return out
+
+    def running(self) -> dict[tuple[Scope, str], int]:
+        """How many requests run here, by name; names without any are left out."""
+        return {at: state.running for at, state in self._states.items() if state.running}
+
+    def spend(self, use: Use, now: float) -> None:
+        """Charge what another process let pass."""
+        at = (use.scope, use.name)
+        state = self._states.get(at)
+        if state is None:
+            rule = self.rules.rule(*at)
+            if rule is None:
+                return
+            state = self._states[at] = _State(at, rule, self.share)
+        state.take(use.requests, use.tokens_in, use.tokens_out, now)
+
+    def elsewhere(self, running: dict[tuple[Scope, str], int]) -> None:
+        """How many requests run in other processes, by name; replaces what was said before."""
+        self._elsewhere = running
 
     def replace(self, rules: Rules) -> None:
         """Other rules from now on; what was spent under a rule that stays is kept."""
@@ -199,10 +270,11 @@ class Limits:
     def __len__(self) -> int:
         return len(self._states)
 
-    @staticmethod
-    def _refused(scope: Scope, state: _State, tokens_in: int, tokens_out: int, now: float) -> Denied | None:
-        if state.rule.concurrency is not None and state.running >= state.rule.concurrency:
-            return Denied(Reason.LIMIT_CONCURRENCY, scope, BUSY_SECONDS)
+    def _refused(self, scope: Scope, state: _State, tokens_in: int, tokens_out: int, now: float) -> Denied | None:
+        if state.rule.concurrency is not None:
+            own = max(1, state.rule.concurrency // self.share.rate)
+            if state.running + self._elsewhere.get(state.at, 0) >= own:
+                return Denied(Reason.LIMIT_CONCURRENCY, scope, BUSY_SECONDS)
         if state.requests is not None and (wait := state.requests.wait(1, now)) > 0:
             return Denied(Reason.LIMIT_REQUESTS, scope, wait)
         if state.inputs is not None and (wait := state.inputs.wait(tokens_in, now)) > 0:
@@ -214,16 +286,16 @@ class Limits:
     def _state(self, scope: Scope, name: str, rule: Rule) -> _State:
         state = self._states.get((scope, name))
         if state is None:
-            state = self._states[scope, name] = _State(rule)
-        elif state.rule is not rule and state.rule != rule:
-            state.apply(rule)
+            state = self._states[scope, name] = _State((scope, name), rule, self.share)
+        elif state.share is not self.share or (state.rule is not rule and state.rule != rule):
+            state.apply(rule, self.share)
         return state
 
 
-def _bucket(before: Bucket | None, per_minute: float | None, room: float) -> Bucket | None:
+def _bucket(before: Bucket | None, per_minute: float | None, parts: int, room: float) -> Bucket | None:
     if per_minute is None:
         return None
-    bucket = Bucket(per_minute / 60, room)
+    bucket = Bucket(per_minute / 60 / parts, room)
     if before is not None:
         bucket.arrival = before.arrival
     return bucket
