@@ -12,8 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from revenuer.gateway.admit import Admission
+from revenuer.gateway.dialects import Asked
+from revenuer.gateway.errors import Reason
 from revenuer.gateway.limits import Denied, Grant, Limits, Rule, Rules, Scope
 from revenuer.gateway.replicas import Replicas
+from revenuer.settings import SettingsError
 
 NO_REDIS = "redis-server is not installed: Debian's package redis-server has it"
 ME = [(Scope.ACCOUNT, "me")]
@@ -169,3 +173,32 @@ def test_a_process_that_falls_silent_is_counted_no_more(server: Server) -> None:
             assert isinstance(limits[0].reserve(ME, 1, 1, time.monotonic()), Grant)
 
     asyncio.run(run())
+
+
+def test_gateways_that_name_redis_in_their_limits_share_them(server: Server, tmp_path: Path) -> None:
+    rules_file = tmp_path / "limits.toml"
+    rules_file.write_text(f'[shared]\nredis = "{server.url}"\nprocesses = 2\n[account.default]\nconcurrency = 2\n')
+    asked = Asked("openai.chat", "atlas-1")
+
+    async def run() -> None:
+        doors = [Admission.of(tmp_path, None, None, rules_file) for _ in range(2)]
+        for door in doors:
+            door.tick(time.monotonic())
+        await until(lambda: all(door.replicas is not None and door.replicas.seen == 2 for door in doors))
+        assert [doors[0].enter(b"sk-1", asked, time.monotonic()).reason for _ in range(2)] == [None, None]
+        await until(lambda: 2 in doors[1]._limits._elsewhere.values())
+        assert doors[1].enter(b"sk-1", asked, time.monotonic()).reason is Reason.LIMIT_CONCURRENCY
+
+    asyncio.run(run())
+
+
+def test_without_redis_each_gateway_holds_its_part(tmp_path: Path) -> None:
+    rules_file = tmp_path / "limits.toml"
+    rules_file.write_text("[shared]\nprocesses = 2\n[account.default]\nconcurrency = 2\n")
+    door = Admission.of(tmp_path, None, None, rules_file)
+    asked = Asked("openai.chat", "atlas-1")
+    reasons = [door.enter(b"sk-1", asked, 0.0).reason for _ in range(2)]
+    assert reasons == [None, Reason.LIMIT_CONCURRENCY]
+    rules_file.write_text('[shared]\nredis = "https://localhost"\n')
+    with pytest.raises(SettingsError, match=r"shared\.redis"):
+        Admission.of(tmp_path, None, None, rules_file)

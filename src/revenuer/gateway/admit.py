@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from revenuer.gateway.dialects import Asked, Edits
 from revenuer.gateway.errors import Reason
 from revenuer.gateway.gate import Gate, Passage
 from revenuer.gateway.keys import Keys
-from revenuer.gateway.limits import Denied, Grant, Limits, Rule, Scope, load_rules
+from revenuer.gateway.limits import Denied, Grant, Limits, Rule, Scope, Share, load_rules
 from revenuer.gateway.segment import Secret
 from revenuer.gateway.standing import Measures, Standing, StandingTable
 from revenuer.settings import SettingsError
+
+if TYPE_CHECKING:
+    from revenuer.gateway.replicas import Replicas
 
 _log = logging.getLogger(__name__)
 _NOTHING = Edits()
@@ -40,6 +45,9 @@ class Admission(Gate):
         self._rules_file, self._rules_seen = rules_file, _mark(rules_file)
         self._clock = clock
         self._said: set[str] = set()
+        self._exchange: asyncio.Task[None] | None = None
+        self.replicas = self._shared()
+        """How limits are shared with other processes; None where they are not, or where nobody can be asked."""
         self._standing.refresh()
 
     @classmethod
@@ -81,7 +89,12 @@ class Admission(Gate):
             passage.grant = None
 
     def tick(self, now: float) -> None:
-        """Look whether keys, verdicts or limits have changed; what cannot be read is said once and changes nothing."""
+        """Look whether keys, verdicts or limits have changed; what cannot be read is said once and changes nothing.
+
+        Where limits are shared through Redis, the first call begins to share them, until the running event loop ends.
+        """
+        if self.replicas is not None and self._exchange is None:
+            self._exchange = asyncio.get_running_loop().create_task(self.replicas.run())
         self._limits.sweep(now)
         self._standing.refresh()
         if self._keys is not None:
@@ -98,6 +111,19 @@ class Admission(Gate):
             if text is not None and text not in self._said:
                 self._said.add(text)
                 _log.error("%s; going on with what was there before", text)
+
+    def _shared(self) -> Replicas | None:
+        shared = self._limits.rules.shared
+        if shared.redis is None:
+            self._limits.share = Share(shared.processes, shared.processes)
+            return None
+        # Loaded only where it is used: a process of the gateway stays small.
+        from revenuer.gateway.replicas import Replicas
+
+        try:
+            return Replicas(self._limits, shared.redis, expected=shared.processes)
+        except ValueError as error:
+            raise SettingsError(f"{self._rules_file}: shared.redis: {error}") from None
 
     def _known_key(self, keys: Keys, secret: bytes, asked: Asked) -> Passage:
         if not secret:

@@ -44,9 +44,19 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     burst_seconds: Rate = 5.0
 
 
+class Shared(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Over which processes the limits hold. A change takes effect at the next start."""
+
+    redis: str | None = None
+    """URL of the Redis through which they tell each other; without it each has its part of every limit."""
+    processes: Count = 1
+    """How many there are: `workers` of one gateway times the number of gateways."""
+
+
 class Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """For each scope a rule by name; `default` is for every name that has none."""
 
+    shared: Shared = Shared()
     key: dict[str, Rule] = {}
     account: dict[str, Rule] = {}
     campaign: dict[str, Rule] = {}
