@@ -19,6 +19,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 
 from revenuer import __version__
+from revenuer.gateway.keys_cli import app as keys_app
 from revenuer.records import ScanReport, Verdict
 
 app = typer.Typer(
@@ -27,6 +28,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(keys_app, name="keys")
 SHOWN_CAMPAIGNS = 20
 QUIET_EVERY = 10.0
 """Seconds between lines of progress where the output is not a terminal."""
