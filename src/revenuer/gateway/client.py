@@ -17,6 +17,7 @@ from revenuer.gateway.config import FailMode, UnknownPaths
 from revenuer.gateway.dialects import Asked, BodyError, Endpoint, PathError, asked, dialect_of, edit, find
 from revenuer.gateway.errors import Dialect, Reason, error_body
 from revenuer.gateway.gate import Passage, reference
+from revenuer.gateway.headers import CallerError, Kind, without
 from revenuer.gateway.http1 import SECRETS, AnswerHead, plain_answer, request_fault
 from revenuer.gateway.spool import Begun, Ended, Media
 from revenuer.gateway.sse import Answer
@@ -31,7 +32,6 @@ _DISCARD = 64 << 20
 _HIGH_WATER = 256 << 10
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _GONE = 499
-_IP_LENGTH = 64
 
 
 class Phase(Enum):
@@ -61,8 +61,8 @@ class Client(asyncio.Protocol):
 
     __slots__ = (
         "_answer", "_body", "_body_size", "_close", "_delay", "_endpoint", "_fault", "_head_size", "_headers", "_ip",
-        "_method", "_overrun", "_parser", "_passage", "_paused", "_pool", "_record", "_request", "_server", "_special",
-        "_started", "_status", "_transport", "_upstream", "_url", "_waiting", "deadline", "phase",
+        "_method", "_overrun", "_parser", "_passage", "_paused", "_pool", "_raw", "_record", "_request", "_server",
+        "_special", "_started", "_status", "_transport", "_upstream", "_url", "_waiting", "deadline", "phase",
     )  # fmt: skip
 
     def __init__(self, server: Server) -> None:
@@ -79,6 +79,7 @@ class Client(asyncio.Protocol):
     def _reset(self) -> None:
         self._url = b""
         self._method = b""
+        self._raw: list[tuple[bytes, bytes]] = []
         self._headers: list[bytes] = []
         self._special: list[tuple[bytes, bytes]] = []
         self._head_size = 0
@@ -195,19 +196,8 @@ class Client(asyncio.Protocol):
             self._url = self._url + url if self._url else url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self.phase is not Phase.HEAD or self._overrun:
-            return
-        size = self._head_size = self._head_size + len(name) + len(value) + 4
-        limits = self._server.settings.sizes
-        if size + len(self._url) > limits.head or len(self._headers) + len(self._special) >= limits.headers:
-            self._fault = self._fault or (Reason.HEADERS_TOO_LARGE, None)
-            return
-        lower = name.lower()
-        if lower in self._server.special:
-            self._special.append((lower, value))
-            if lower not in self._server.also_forwarded:
-                return
-        self._headers.append(b"%b: %b\r\n" % (name, value))
+        if self.phase is Phase.HEAD:
+            self._raw.append((name, value))
 
     def on_headers_complete(self) -> None:
         if self._overrun or self.phase is not Phase.HEAD:
@@ -217,9 +207,21 @@ class Client(asyncio.Protocol):
         self.deadline = server.now() + server.settings.timeouts.body
         parser = self._parser
         self._method = parser.get_method()
-        if self._fault is not None:
+        special, headers = self._special, self._headers
+        known, size = server.kinds.known, len(self._url)
+        for item in self._raw:
+            name, value = item
+            size += len(name) + len(value) + 4
+            kind = known.get(name) or server.kinds.learn(name)
+            if kind is not Kind.FORWARDED:
+                special.append((name.lower(), value))
+            if kind is not Kind.SPECIAL:
+                headers += (name, b": ", value, b"\r\n")
+        limits = server.settings.sizes
+        if size > limits.head or len(self._raw) > limits.headers:
+            self._fault = (Reason.HEADERS_TOO_LARGE, None)
             return
-        wrong = request_fault(self._special)
+        wrong = request_fault(special)
         if wrong is not None:
             self._fault = (Reason.BAD_REQUEST, wrong)
             return
@@ -266,28 +268,11 @@ class Client(asyncio.Protocol):
         now = self._started = server.now()
         body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
         self._body = []
-        secret = agent = ja4 = ip = None
-        connection = b""
-        for name, value in self._special:
-            if name in SECRETS:
-                if name == b"authorization":
-                    kind, _, value = value.partition(b" ")
-                    if kind.lower() != b"bearer":
-                        self._refuse(Reason.UNKNOWN_KEY, "The key is wanted as 'Authorization: Bearer KEY'.")
-                        return
-                    value = value.strip()
-                if secret is not None and secret != value:
-                    self._refuse(Reason.BAD_REQUEST, "Two different keys are given.")
-                    return
-                secret = value
-            elif name == b"user-agent":
-                agent = value.decode("latin-1")
-            elif name == b"connection":
-                connection = value
-            if name == server.ja4_header:
-                ja4 = value.decode("latin-1")
-            if name == server.ip_header:
-                ip = value.rpartition(b",")[2].strip().decode("latin-1")[:_IP_LENGTH]
+        try:
+            caller = server.kinds.caller(self._special)
+        except CallerError as error:
+            self._refuse(error.reason, error.message)
+            return
         path, mark, query = self._url.partition(b"?")
         try:
             endpoint, path = find(path)
@@ -303,14 +288,14 @@ class Client(asyncio.Protocol):
         except BodyError as error:
             self._refuse(Reason.BAD_REQUEST, str(error))
             return
-        passage = self._passage = server.gate.enter(secret or b"", wanted, now)
+        passage = self._passage = server.gate.enter(caller.secret, wanted, now)
         records = server.spool is not None and (endpoint.records if endpoint is not None else bool(body))
         begun: Begun | None = None
         if records:
             assert server.spool is not None
             begun = Begun(
                 server.spool.next_id(), time.time(), passage.account, wanted.endpoint, body, passage.key,
-                ip or self._ip, agent, ja4, passage.org,
+                caller.ip or self._ip, caller.agent, caller.ja4, passage.org,
             )  # fmt: skip
         if passage.reason is not None:
             self._refuse(passage.reason, passage.message, passage.retry_after, begun)
@@ -338,11 +323,11 @@ class Client(asyncio.Protocol):
             self._refuse(Reason.UNKNOWN_PATH)
             return
         headers = b"".join(self._headers)
-        if headers.count(b"\n") != len(self._headers) or headers.count(b"\r") != len(self._headers):
+        if not 4 * headers.count(b"\n") == 4 * headers.count(b"\r") == len(self._headers):
             self._refuse(Reason.BAD_REQUEST, "A header goes over several lines.")
             return
-        if connection and connection.lower() not in (b"keep-alive", b"close"):
-            headers = _without(self._headers, connection)
+        if caller.connection and caller.connection.lower() not in (b"keep-alive", b"close"):
+            headers = without(self._headers, caller.connection)
         if pool.credentials is not None:
             key = pool.credentials[dialect]
         elif settings.keys is not None:
@@ -479,9 +464,3 @@ class Client(asyncio.Protocol):
             self._transport.write_eof()
         else:
             self._transport.close()
-
-
-def _without(headers: list[bytes], connection: bytes) -> bytes:
-    """Headers but those that `Connection` names as being for this hop alone."""
-    named = {item.strip().lower() for item in connection.split(b",")}
-    return b"".join(line for line in headers if line.partition(b":")[0].lower() not in named)

@@ -37,6 +37,9 @@ _NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n\x00]*)?")
 _DIGITS = re.compile(rb"[0-9]{1,18}")
 _MAX_LINE = 4096
+_MAX_KNOWN = 1024
+_FRAMING = frozenset((b"content-length", b"transfer-encoding", b"connection", b"content-type"))
+_known: dict[bytes, bytes] = {}
 _MAX_TRAILER = 16 << 10
 _PHRASES = {status.value: status.phrase.encode() for status in HTTPStatus}
 
@@ -58,6 +61,16 @@ class AnswerHead:
         self.chunked, self.close, self.media = chunked, close, media
 
 
+def _learn(raw: bytes) -> bytes:
+    """A header's name in lower case, empty where it is none; upstreams use few, so spellings are remembered."""
+    if _NAME.fullmatch(raw) is None:
+        return b""
+    name = raw.lower()
+    if len(_known) < _MAX_KNOWN and len(raw) < 64:
+        _known[raw] = name
+    return name
+
+
 def answer_head(head: bytes, to_head: bool = False) -> AnswerHead:
     """Read the head of an answer (up to its empty line, exclusive); `to_head` where the request was a HEAD.
 
@@ -76,35 +89,39 @@ def answer_head(head: bytes, to_head: bool = False) -> AnswerHead:
     kept = [b"HTTP/1.1" + lines[0][8:]]
     dropped: frozenset[bytes] | set[bytes] = NOT_TO_CLIENT
     for line in lines[1:]:
-        name, colon, value = line.partition(b":")
-        if not colon or _NAME.fullmatch(name) is None or b"\n" in value or b"\r" in value or b"\0" in value:
+        raw, colon, value = line.partition(b":")
+        name = _known.get(raw) or _learn(raw)
+        if not colon or not name:
             raise FramingError("header line")
-        name = name.lower()
-        if name == b"content-length":
-            value = value.strip()
-            if _DIGITS.fullmatch(value) is None or length not in (None, int(value)):
-                raise FramingError("content-length")
-            if length is not None:
-                continue
-            length = int(value)
-        elif name == b"transfer-encoding":
-            if chunked or value.strip().lower() != b"chunked":
-                raise FramingError("transfer-encoding")
-            chunked = True
-        elif name == b"connection":
-            value = value.lower()
-            close = close or b"close" in value
-            named = {item.strip() for item in value.split(b",")} - {b"close", b"keep-alive", b"transfer-encoding"}
-            if named:
-                dropped = dropped | named
-            continue
+        if name not in _FRAMING:
+            if name not in dropped:
+                kept.append(line)
         elif name == b"content-type":
             if b"event-stream" in value:
                 media = Media.SSE
             elif b"json" in value:
                 media = Media.JSON
-        if name not in dropped:
             kept.append(line)
+        elif name == b"content-length":
+            value = value.strip()
+            if _DIGITS.fullmatch(value) is None or length not in (None, int(value)):
+                raise FramingError("content-length")
+            if length is None:
+                kept.append(line)
+            length = int(value)
+        elif name == b"transfer-encoding":
+            if chunked or value.strip().lower() != b"chunked":
+                raise FramingError("transfer-encoding")
+            chunked = True
+            kept.append(line)
+        else:
+            value = value.lower()
+            close = close or b"close" in value
+            named = {item.strip() for item in value.split(b",")} - {b"close", b"keep-alive"} - _FRAMING
+            if named:
+                dropped = dropped | named
+    if head.count(b"\n") != len(lines) - 1 or head.count(b"\r") != len(lines) - 1 or b"\0" in head:
+        raise FramingError("header line")
     if chunked and length is not None:
         raise FramingError("both content-length and transfer-encoding")
     if to_head or status in (204, 304) or status < 200:

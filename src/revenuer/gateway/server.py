@@ -20,7 +20,7 @@ from revenuer.gateway.client import Client, Counters, Phase
 from revenuer.gateway.config import GatewaySettings
 from revenuer.gateway.errors import Dialect
 from revenuer.gateway.gate import Gate
-from revenuer.gateway.http1 import NOT_UPSTREAM, SECRETS
+from revenuer.gateway.headers import Kinds
 from revenuer.gateway.spool import Spool, SpoolError
 from revenuer.gateway.upstream import Pool
 from revenuer.settings import SettingsError
@@ -43,11 +43,7 @@ class Server:
         self.clients: set[Client] = set()
         self.counters = Counters()
         self.draining = False
-        self.ip_header = settings.client_ip_header.lower().encode() if settings.client_ip_header else None
-        self.ja4_header = settings.ja4_header.lower().encode() if settings.ja4_header else None
-        self.also_forwarded = frozenset((b"user-agent", b"anthropic-version"))
-        own = {name for name in (self.ip_header, self.ja4_header) if name is not None}
-        self.special = NOT_UPSTREAM | SECRETS | self.also_forwarded | own
+        self.kinds = Kinds(settings.client_ip_header, settings.ja4_header)
         self.pools: dict[Dialect, Pool] = {}
         self._all: list[Pool] = []
         for upstream in settings.upstreams:
