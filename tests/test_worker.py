@@ -262,6 +262,36 @@ def test_accounts_that_are_gone_keep_their_number(places: Places, settings: Sett
         assert worker.look() >= 0
 
 
+@pytest.mark.parametrize("permitted", [False, True])
+def test_a_verdict_once_reached_outlives_a_restart(
+    places: Places, settings: Settings, tmp_path: Path, permitted: bool
+) -> None:
+    """Unless it is too old, or a permission was given since."""
+    books, now = tmp_path / "accounts.jsonl", 1_700_000_000.0
+    books.write_text('{"account":"held","authorised":["training"]}\n' if permitted else '{"account":"other"}\n')
+    spool = Spool.open(places.spool, places.secret)
+    spool.whole(msgspec.structs.replace(begun("a"), ts=now), ended("a"))
+    spool.close()
+    old, held = (
+        AccountResult(
+            account=name, campaign="c", score=25.0, verdict=Verdict.HARVESTING, first_flagged_at=since, reasons=()
+        )
+        for name, since in (("old", now - 3 * 86400), ("held", now - 3600))
+    )
+    published: list[Sequence[AccountResult]] = []
+    with Intake.open(places.out, settings) as intake:
+        intake.store.put_state("flagged", msgspec.to_builtins([old, held]))
+        for _ in range(2):
+            worker = Worker(
+                replace(places, accounts=books), intake, Judge(Settings(), load_model()), published.append,
+                keep_days=2.0, clock=lambda: now + 1,
+            )  # fmt: skip
+            worker.drain()
+            worker.look()
+    expected = [] if permitted else [msgspec.structs.replace(held, campaign=None)]
+    assert published == [expected, expected]
+
+
 def main(top: Path) -> None:
     """A worker as it is started, without its waits."""
     places = Places(top / "spool", top / "spool.key", top / "out")

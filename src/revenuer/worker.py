@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -37,6 +38,7 @@ KEEP_DAYS = 45.0
 COMPACT_SECONDS = 600.0
 POLL_SECONDS = 1.0
 REASONS = 6
+_FLAGGED = "flagged"
 
 _log = logging.getLogger(__name__)
 
@@ -139,6 +141,7 @@ class Worker:
         self._news = True
         self._results: list[AccountResult] | None = None
         self._known: dict[str, Account] = {}
+        self._flagged = msgspec.convert(intake.store.get_state(_FLAGGED) or [], list[AccountResult])
 
     def drain(self) -> Drained:
         """Bring what is ready in the spool into the store. Raises SpoolError for another key, OSError, StoreError."""
@@ -157,10 +160,31 @@ class Worker:
         batches = list(self._intake.store.scan(columns=COLUMNS, start=now - self._keep, end=now))
         if not batches:
             return -1
-        self._results = self._judge.look(load(batches), now, self._books())
+        known = self._books()
+        self._results = self._standing(self._judge.look(load(batches), now, known), now, known)
         self._publish(self._results)
         self._news = False
         return len(self._results)
+
+    def _standing(self, results: list[AccountResult], now: float, known: Mapping[str, Account]) -> list[AccountResult]:
+        """`results`, and who was flagged before a restart: a verdict once reached stays, for as long as its evidence.
+
+        Whoever was given a permission since is let go. The campaigns of before are not those of now, by name.
+        """
+        current = {result.account: result for result in results}
+        for before in self._flagged:
+            since, found = before.first_flagged_at, current.get(before.account)
+            if since is None or since < now - self._keep or permission_of(known.get(before.account)) is not None:
+                continue
+            if found is None or found.verdict is not Verdict.HARVESTING:
+                current[before.account] = msgspec.structs.replace(before, campaign=None)
+            elif found.first_flagged_at is None or since < found.first_flagged_at:
+                current[before.account] = msgspec.structs.replace(found, first_flagged_at=since)
+        flagged = [result for result in current.values() if result.verdict is Verdict.HARVESTING]
+        if flagged != self._flagged:
+            self._intake.store.put_state(_FLAGGED, msgspec.to_builtins(flagged))
+            self._flagged = flagged
+        return sorted(current.values(), key=lambda result: (-result.score, result.account))
 
     def tidy(self) -> None:
         """Rewrite what was appended into sorted files, and drop for good what is older than `keep_days`."""
