@@ -41,6 +41,7 @@ run: setup ## find the campaigns in the bundled sample log
 
 test: setup-dev lint ## check everything: style, types and all tests
 	@sh tools/need.sh chromium
+	@sh tools/need.sh services
 	$(BIN)/python -m pytest
 
 lint: setup-dev ## check style and types only

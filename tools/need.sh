@@ -4,6 +4,7 @@
 #   need.sh python [INTERPRETER]   Python >= 3.11 that can make virtual environments; exits 1 without it
 #   need.sh chromium               a Chromium for the tests that look at pages; never fails: those tests then say
 #                                  that they did not run
+#   need.sh services               nginx and redis-server for the gateway's tests; never fails, for the same reason
 #
 # It names what is missing. As root on a Debian system it installs it, otherwise it prints the command to run.
 set -u
@@ -58,11 +59,20 @@ need_chromium() {
     install chromium || say "  going on without it: those tests will be listed as not run"
 }
 
+need_services() {
+    for pair in nginx:nginx-light redis-server:redis-server; do
+        command -v "${pair%%:*}" >/dev/null 2>&1 && continue
+        say "missing: ${pair%%:*} (tests of the gateway)"
+        install "${pair##*:}" || say "  going on without it: those tests will be listed as not run"
+    done
+}
+
 case "${1:-}" in
     python) need_python "${2:-python3}" ;;
     chromium) need_chromium ;;
+    services) need_services ;;
     *)
-        say "usage: need.sh python [INTERPRETER] | chromium"
+        say "usage: need.sh python [INTERPRETER] | chromium | services"
         exit 2
         ;;
 esac
