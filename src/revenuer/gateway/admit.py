@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from revenuer.gateway.dialects import Asked, Edits
 from revenuer.gateway.errors import Reason
 from revenuer.gateway.gate import Gate, Passage
@@ -16,6 +18,7 @@ from revenuer.gateway.keys import Keys
 from revenuer.gateway.limits import Denied, Grant, Limits, Rule, Scope, Share, load_rules
 from revenuer.gateway.segment import Secret
 from revenuer.gateway.standing import Measures, Standing, StandingTable
+from revenuer.gateway.watched import Mark, mark
 from revenuer.settings import SettingsError
 
 if TYPE_CHECKING:
@@ -71,8 +74,8 @@ class Admission(Gate):
             if passage.reason is not None:
                 return passage
         found = self._standing.find(passage.account, self._clock())
-        measures = None if found is None else found.measures
-        if found is not None and measures is not None:
+        if found is not None:
+            measures = found.measures
             passage.reference = found.reference
             if measures.refuse or measures.challenge:
                 passage.reason = Reason.REFUSED if measures.refuse else Reason.CHALLENGE
@@ -168,19 +171,12 @@ def _slower(measures: Measures, limits: Limits, account: str, campaign: str | No
             continue
         usual = limits.rules.rule(scope, name) or Rule()
         if usual.requests_per_minute is None or rate < usual.requests_per_minute:
-            out[scope] = Rule(
-                requests_per_minute=rate,
-                input_tokens_per_minute=usual.input_tokens_per_minute,
-                output_tokens_per_minute=usual.output_tokens_per_minute,
-                concurrency=usual.concurrency,
-                burst_seconds=usual.burst_seconds,
-            )
+            out[scope] = msgspec.structs.replace(usual, requests_per_minute=rate)
     return out or None
 
 
-def _mark(path: Path | None) -> tuple[int, int, int] | None:
+def _mark(path: Path | None) -> Mark | None:
     try:
-        about = None if path is None else path.stat()
+        return None if path is None else mark(path)
     except OSError:
         return None
-    return None if about is None else (about.st_ino, about.st_mtime_ns, about.st_size)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from revenuer.gateway.watched import Mark, mark
 from revenuer.settings import SettingsError
 
 PREFIX = "rvn-"
@@ -41,7 +42,7 @@ class Keys:
     def __init__(self, path: Path, pepper: bytes) -> None:
         """`pepper` is the secret (at most 64 bytes) under which keys are hashed. A missing file holds no keys."""
         self._path, self._pepper = path, pepper
-        self._seen: tuple[int, int, int] | None = None
+        self._seen: Mark | None = None
         self._live: dict[str, Entry] = {}
         self.entries: list[Entry] = []
         self.problem: str | None = None
@@ -62,8 +63,7 @@ class Keys:
     def refresh(self) -> bool:
         """Read the file if it is another one than before; a damaged one changes nothing but `problem`."""
         try:
-            about = self._path.stat()
-            seen = (about.st_ino, about.st_mtime_ns, about.st_size)
+            seen = mark(self._path)
             if seen == self._seen:
                 return False
             self._seen = seen

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from revenuer.gateway.dialects import Edits
+from revenuer.gateway.watched import Mark, mark
 from revenuer.records import Verdict
 from revenuer.settings import SettingsError
 
@@ -55,7 +56,7 @@ class StandingTable:
 
     def __init__(self, path: Path | None = None) -> None:
         self._path = path
-        self._seen: tuple[int, int, int] | None = None
+        self._seen: Mark | None = None
         self._rows: dict[str, Standing] = {}
         self.problem: str | None = None
         """Why the last reading failed; None where it did not."""
@@ -70,8 +71,7 @@ class StandingTable:
         if self._path is None:
             return False
         try:
-            about = self._path.stat()
-            seen = (about.st_ino, about.st_mtime_ns, about.st_size)
+            seen = mark(self._path)
             if seen == self._seen:
                 return False
             self._seen = seen
